@@ -1,0 +1,1 @@
+"""The engine: spec -> plan -> run. It knows nothing about space or language."""

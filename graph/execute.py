@@ -1,0 +1,222 @@
+"""What happens for one action, wherever it runs: check, open, call, commit. The engine's only error boundary.
+
+A body sees its arguments and nothing else; its stdout and stderr go into the outcome. The record is written last, so
+whatever is interrupted was never there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import os
+import platform
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from graph.code import read_code
+from graph.kinds import Kind, find_kind
+from store.artifact import Artifact
+from store.errors import Damaged, Missing
+from store.open import Store, open_store, type_name
+from store.records import Record
+
+REPORTS_PER_S = 10
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+Report = Callable[[str, dict[str, float]], None]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One action to execute: inputs by digest, None where absent."""
+
+    element: str | None
+    key: str
+    seed: int | None
+    inputs: dict[str, str | None]
+    described: dict[str, Any]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """Calls of one node that travel together. `params` is msgpack; `folder` is what a kind's file is relative to."""
+
+    label: str
+    kind: str
+    folder: str
+    code: str
+    params: bytes
+    threads: int
+    store: str
+    rewrite: bool
+    calls: list[Call]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one call: an output, or an error with its traceback.
+
+    `lost` is the digest of a stored input that is missing or damaged. `printed` is what the body wrote to its
+    stdout and stderr.
+    """
+
+    label: str
+    element: str | None
+    key: str
+    output: str = ""
+    size: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    traceback: str = ""
+    lost: str = ""
+    printed: str = ""
+
+
+class SourceChanged(Exception):
+    """Project source is not what the key says: it was edited while the run went on."""
+
+
+def execute(task: Task, report: Report) -> list[Outcome]:
+    """Run the calls of a task one after another; a failed one does not stop the others."""
+    store = open_store(task.store)
+    if task.rewrite:
+        store = Store(store.objects, store.url, rewrite=True)
+    opened: dict[tuple[str, str], Artifact] = {}
+    return [_execute_one(task, call, store, opened, report) for call in task.calls]
+
+
+def _execute_one(
+    task: Task, call: Call, store: Store, opened: dict[tuple[str, str], Artifact], report: Report
+) -> Outcome:
+    began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
+    outcome = Outcome(task.label, call.element, call.key)
+    printed = io.StringIO()
+    try:
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+            limit_threads(task.threads),
+        ):
+            kind = find_kind(task.kind, Path(task.folder))
+            _check_source(task, kind)
+            result = _call(task, call, kind, store, opened, report)
+            written, size = store.put_sized(result)
+            _check_source(task, kind)
+        seconds = time.monotonic() - began
+        record = Record(call.key, written, size, result.type, call.described, _ran(started, seconds))
+        held = store.records.add(record)
+        return msgspec.structs.replace(
+            outcome, output=held.output, size=held.size, seconds=seconds, printed=printed.getvalue()
+        )
+    except Exception as error:
+        return msgspec.structs.replace(
+            outcome,
+            seconds=time.monotonic() - began,
+            error=f"{type(error).__name__}: {' '.join(str(error).split())}",
+            traceback=traceback.format_exc(),
+            lost=error.digest if isinstance(error, (Missing, Damaged)) else "",
+            printed=printed.getvalue(),
+        )
+
+
+def _call(
+    task: Task,
+    call: Call,
+    kind: Kind,
+    store: Store,
+    opened: dict[tuple[str, str], Artifact],
+    report: Report,
+) -> Artifact:
+    inputs: dict[str, Artifact | None] = {}
+    for name, wanted in kind.inputs.items():
+        inputs[name] = _open(store, call.inputs[name], wanted.type, opened)
+    given: dict[str, Any] = {}
+    if kind.params.__struct_fields__:
+        given["params"] = decode_params(task.params, kind.params)
+    if kind.draws:
+        given["seed"] = call.seed
+    if kind.reports:
+        given["progress"] = _throttled(task.label, report)
+    result = kind.function(**inputs, **given)
+    expected = type_name(kind.output)
+    if not isinstance(result, Artifact) or result.type != expected:
+        found = result.type if isinstance(result, Artifact) else type(result).__name__
+        raise TypeError(f"{task.kind} returned {found}, expected {expected}")
+    return result
+
+
+def _open(
+    store: Store, digest: str | None, cls: type[Artifact], opened: dict[tuple[str, str], Artifact]
+) -> Artifact | None:
+    """Open an input; one that all calls of a task share is opened once."""
+    if digest is None:
+        return None
+    key = (digest, type_name(cls))
+    if key not in opened:
+        if len(opened) > 64:
+            opened.clear()
+        opened[key] = store.open(digest, cls)
+    return opened[key]
+
+
+def _check_source(task: Task, kind: Kind) -> None:
+    if read_code(kind.source, kind.facts.packages).digest != task.code:
+        raise SourceChanged("project source was edited during the run: nothing of this action is kept, run again")
+
+
+def _ran(started: datetime.datetime, seconds: float) -> dict[str, Any]:
+    return {
+        "started": started.isoformat(timespec="milliseconds"),
+        "seconds": round(seconds, 4),
+        "host": socket.gethostname(),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+    }
+
+
+def _throttled(label: str, report: Report) -> Callable[..., None]:
+    last = 0.0
+
+    def progress(done: int, total: int, **numbers: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 1 / REPORTS_PER_S or done == total:
+            last = now
+            report(
+                label,
+                {"done": done, "total": total, **{name: float(value) for name, value in numbers.items()}},
+            )
+
+    return progress
+
+
+@contextlib.contextmanager
+def limit_threads(threads: int) -> Iterator[None]:
+    """Hold numeric libraries to `threads` threads: those that are loaded already, and by variables those to come."""
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update({name: str(threads) for name in THREAD_VARIABLES})
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def encode_params(params: msgspec.Struct) -> bytes:
+    """Return params as bytes that travel to a worker; floats keep their bits."""
+    return msgspec.msgpack.encode(params, enc_hook=str)
+
+
+def decode_params(data: bytes, cls: type[msgspec.Struct]) -> msgspec.Struct:
+    """Return what `encode_params` wrote."""
+    return msgspec.msgpack.decode(data, type=cls, dec_hook=lambda kind, value: kind(value))

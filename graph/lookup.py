@@ -1,0 +1,194 @@
+"""Lookup: what one instance's actions are once its inputs are known, and which of them are records already."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from graph.action import Action, action_key, action_seed
+from graph.code import Code, read_code
+from graph.errors import NotFoundError, SpecError
+from graph.kinds import Kind
+from graph.node import External
+from graph.params import is_external
+from graph.rounds import Instance, Source
+from graph.spec import NodeSpec, Spec
+from store.digest import digest, is_digest
+from store.errors import Missing, StoreError
+from store.manifest import Entry
+from store.open import Store, type_name
+from store.records import Record
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """One action to look up or run: a whole node (`element` None) or an entry of a map."""
+
+    element: str | None
+    key: str
+    action: Action
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What an instance comes to: its own key and, for a map, a piece for every entry."""
+
+    instance: Instance
+    key: str
+    action: Action
+    pieces: list[Piece]
+
+
+class Lookup:
+    """Forms keys and finds records for the instances of one spec.
+
+    `outputs` holds what is known so far; `damaged` the keys whose output is there, but not whole.
+    """
+
+    def __init__(self, spec: Spec, store: Store) -> None:
+        self.spec = spec
+        self.store = store
+        self.outputs: dict[str, str] = {}
+        self.damaged: set[str] = set()
+        self.nodes = {name: digest_externals(node, spec) for name, node in spec.nodes.items()}
+
+    def work(self, instance: Instance) -> Work:
+        """Return the keys of an instance; the outputs of all that it reads must be known."""
+        kind = instance.node.kind
+        assert kind is not None
+        inputs: dict[str, str | None] = dict.fromkeys(kind.inputs)
+        inputs.update((name, self._digest_of(source)) for name, source in instance.sources.items())
+        is_map = kind.facts.each is not None
+        whole = self._piece(instance, inputs, None, is_map)
+        if not is_map:
+            return Work(instance, whole.key, whole.action, [whole])
+        return Work(instance, whole.key, whole.action, self._pieces(instance, kind, inputs))
+
+    def find(self, piece: Piece | Work) -> Record | None:
+        """Return the record of a piece if its output's manifest is there too, and whole."""
+        record = self.store.records.find(piece.key)
+        if record is None:
+            return None
+        try:
+            self.store.manifests.get(record.output)
+        except Missing:
+            return None
+        except StoreError:
+            self.damaged.add(piece.key)
+            return None
+        return record
+
+    def resolve_artifact(self, node: NodeSpec) -> str:
+        """Return the digest that `artifact =` names. Raises NotFoundError."""
+        name = node.artifact or ""
+        found = name if is_digest(name) else self.store.refs.find(name)
+        if found is None or not self.store.manifests.has(found):
+            raise NotFoundError(f"{self.spec.path}: [nodes.{node.name}] artifact = {name!r}: not in this store")
+        return found
+
+    def _pieces(self, instance: Instance, kind: Kind, inputs: dict[str, str | None]) -> list[Piece]:
+        zipped: dict[str, dict[str, str]] = {}
+        for name, source in instance.sources.items():
+            if source.is_zipped:
+                zipped[name] = self._entries(inputs[name])
+        driving = zipped[kind.facts.each or ""]
+        pieces = []
+        for element in driving:
+            own = {name: zipped[name].get(element) if name in zipped else whole for name, whole in inputs.items()}
+            pieces.append(self._piece(instance, own, element, False))
+        return pieces
+
+    def _entries(self, collection: str | None) -> dict[str, str]:
+        if collection is None:
+            return {}
+        reader = self.store.reader(collection)
+        return {key: reader.entry(key).digest for key in reader.keys() if reader.entry(key).kind == "artifact"}
+
+    def _piece(self, instance: Instance, inputs: dict[str, str | None], element: str | None, is_map: bool) -> Piece:
+        node = self.nodes[instance.node.name]
+        kind = node.kind
+        assert kind is not None
+        code = _code(kind)
+        seed = None
+        if kind.draws:
+            base = self.spec.experiment.seed if node.seed is None else node.seed
+            seed = action_seed(base, kind.facts.kind, instance.round, element)
+        action = Action(
+            kind=kind.facts.kind,
+            version=kind.facts.version,
+            code=code.digest,
+            params=node.params,
+            inputs=inputs,
+            element=element,
+            seed=seed,
+            threads=node.threads,
+            packages={**code.packages, "python": ".".join(platform.python_version_tuple()[:2])},
+            is_map=is_map,
+        )
+        return Piece(element, action_key(action), action)
+
+    def _digest_of(self, source: Source) -> str:
+        taken = {key: self._taken(label, source.entry) for key, label in source.labels.items()}
+        if not source.is_rounds:
+            return taken[""][0]
+        entries = [Entry(key, "artifact", *pair) for key, pair in taken.items()]
+        first = next(iter(taken.values()), None)
+        item = self.store.reader(first[0]).type if first else "nothing"
+        return put_collection(self.store, item, entries)[0]
+
+    def _taken(self, label: str, entry: str | None) -> tuple[str, int]:
+        output = self.outputs[label]
+        if entry is None:
+            return output, self.store.manifests.size(output)
+        taken = self.store.reader(output).entry(entry)
+        return taken.digest, taken.size
+
+
+def put_collection(store: Store, item: str, entries: list[Entry]) -> tuple[str, int]:
+    """Write the collection of stored artifacts of type `item`; return its digest and manifest size."""
+    from store.artifact import Writer
+    from store.collection import PREFIX
+
+    return store.manifests.put(PREFIX + item, [*entries, *Writer(store).entries()])
+
+
+def digest_externals(node: NodeSpec, spec: Spec) -> NodeSpec:
+    """Return a node whose External params carry the digest of their content. Raises SpecError naming the path."""
+    changed: dict[str, Any] = {}
+    for field in msgspec.structs.fields(node.params):
+        value = getattr(node.params, field.name)
+        if is_external(field.type) and isinstance(value, External):
+            try:
+                changed[field.name] = External(value.path, digest_path(value.path))
+            except OSError as error:
+                what = error.strerror.lower() if error.strerror else str(error)
+                text = f"{spec.path}: [nodes.{node.name}] params.{field.name} = '{value.path}': {what}"
+                raise SpecError([text]) from None
+    if not changed:
+        return node
+    return msgspec.structs.replace(node, params=msgspec.structs.replace(node.params, **changed))
+
+
+def digest_path(path: Path) -> str:
+    """Return the content digest of a file, or of a folder's relative names and contents."""
+    if not path.is_dir():
+        return digest(path.read_bytes())
+    files = sorted(inner for inner in path.rglob("*") if inner.is_file())
+    listing = [(inner.relative_to(path).as_posix(), digest(inner.read_bytes())) for inner in files]
+    return digest(msgspec.json.encode(listing))
+
+
+@functools.cache
+def _code_of(source: Path, packages: tuple[str, ...]) -> Code:
+    return read_code(source, packages)
+
+
+def _code(kind: Kind) -> Code:
+    return _code_of(kind.source, kind.facts.packages)
+
+
+def item_name(kind: Kind) -> str:
+    """Return the type name of one entry of a map's output."""
+    return type_name(kind.output)

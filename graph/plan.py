@@ -1,0 +1,107 @@
+"""The plan: what is there, what will run and why, what may run. Nothing is executed.
+
+An instance whose inputs are all known is a hit, or will run. One that reads something yet to be made may run: an equal
+output could stop the change before it. Reasons compare the parts of the key with those of the newest earlier run of
+the same instance.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from graph.lookup import Lookup, Work
+from graph.rounds import Instance, unroll
+from graph.run import select_until
+from graph.runs import Runs
+from graph.spec import Spec
+from store.open import Store
+
+LOOK_BACK = 20  # runs that are searched for an instance's earlier key
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """One instance: `elements` of a map, of which `missing` would run."""
+
+    label: str
+    state: Literal["hit", "will run", "may run"]
+    reason: str
+    elements: int = 0
+    missing: int = 0
+
+
+def make_plan(spec: Spec, store: Store, until: str | None = None) -> list[Planned]:
+    """Return what a run would do, instance by instance. Raises what `run` raises before anything runs."""
+    instances = select_until(unroll(spec), until)
+    lookup = Lookup(spec, store)
+    earlier = Earlier(store, spec.experiment.name)
+    return [_plan_one(instance, lookup, earlier) for instance in instances.values()]
+
+
+def _plan_one(instance: Instance, lookup: Lookup, earlier: Earlier) -> Planned:
+    unknown = [label for label in instance.upstream() if label not in lookup.outputs]
+    if unknown:
+        return Planned(instance.label, "may run", f"reads {', '.join(sorted(unknown))}")
+    if instance.node.kind is None:
+        lookup.outputs[instance.label] = lookup.resolve_artifact(instance.node)
+        return Planned(instance.label, "hit", "")
+    work = lookup.work(instance)
+    record = lookup.find(work)
+    if record is not None:
+        lookup.outputs[instance.label] = record.output
+        return Planned(instance.label, "hit", "", len(work.pieces) if work.action.is_map else 0)
+    reason = earlier.reason(instance.label, work)
+    if not work.action.is_map:
+        return Planned(instance.label, "will run", reason)
+    missing = sum(lookup.find(piece) is None for piece in work.pieces)
+    return Planned(instance.label, "will run", reason, len(work.pieces), missing)
+
+
+class Earlier:
+    """The keys that earlier runs of an experiment gave its instances."""
+
+    def __init__(self, store: Store, experiment: str) -> None:
+        self.store = store
+        runs = Runs(store)
+        self._outcomes = (runs.outcomes(run) for _, run in zip(range(LOOK_BACK), runs.ids(experiment)))
+        self._keys: dict[str, str] = {}
+
+    def reason(self, label: str, work: Work) -> str:
+        """Return which parts of the key changed since the newest earlier run of that instance."""
+        while label not in self._keys:
+            outcomes = next(self._outcomes, None)
+            if outcomes is None:
+                return "never run"
+            for name, event in outcomes.items():
+                if event.key:
+                    self._keys.setdefault(name, event.key)
+        record = self.store.records.find(self._keys[label])
+        if record is None:
+            return "its record is gone"
+        changes = list(differences(record.action, work.action.described()))
+        return "; ".join(changes) or "its output is gone or damaged"
+
+
+def differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return the changed parts of two described actions: `params.low 0.1 -> 0.2`, `code`, `input questions`."""
+    changes = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if name == "code":
+            changes.append("project code changed")
+        elif name in ("params", "packages") or (isinstance(old, dict) and isinstance(new, dict) and prefix):
+            changes += differences(old or {}, new or {}, "package " if name == "packages" else f"{prefix}{name}.")
+        elif name == "inputs":
+            inputs = (old or {}, new or {})
+            changed = [key for key in inputs[1] if inputs[0].get(key) != inputs[1][key]]
+            changes += [f"input {key} changed" for key in changed]
+        else:
+            changes.append(f"{prefix}{name} {_text(old)} -> {_text(new)}")
+    return changes
+
+
+def _text(value: Any) -> str:
+    return "absent" if value is None else msgspec.json.encode(value).decode()

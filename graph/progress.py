@@ -1,0 +1,129 @@
+"""Progress on the terminal: a live table where there is one, a plain line an instance where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from graph.events import Event
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+STYLES = {"hit": "green", "done": "bold green", "running": "yellow", "failed": "bold red", "skipped": "dim"}
+
+
+class PlainLines:
+    """Writes a line when an instance ends, and for a long one a line every ten seconds."""
+
+    EVERY_S = 10.0
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self.stream = stream
+        self._told: dict[str, float] = {}
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.flush()
+
+    def __call__(self, event: Event) -> None:
+        now = time.monotonic()
+        if event.state == "running":
+            began = self._told.setdefault(event.label, now)
+            if now - began < self.EVERY_S:
+                return
+            self._told[event.label] = now
+        if event.state != "waiting":
+            pieces = [
+                event.label,
+                event.state,
+                elements_text(event),
+                numbers_text(event),
+                seconds_text(event),
+            ]
+            print("  ".join(piece for piece in [*pieces, event.error] if piece), file=self.stream, flush=True)
+
+
+class LiveTable:
+    """A table of nodes by round that redraws itself; rows that have nothing to tell yet stay folded."""
+
+    def __init__(self) -> None:
+        from rich.live import Live
+
+        self._events: dict[str, Event] = {}
+        self._began: dict[str, float] = {}
+        self._live = Live(get_renderable=self._draw, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> LiveTable:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        held = self._events.get(event.label)
+        if event.state == "running" and held is not None and held.state == "running":
+            # A body's own numbers and a map's count arrive in different events; the row shows both.
+            event = Event(
+                event.label,
+                "running",
+                total=event.total or held.total,
+                done=event.done or held.done,
+                numbers=event.numbers or held.numbers,
+            )
+        if event.state == "running":
+            self._began.setdefault(event.label, time.monotonic())
+        self._events[event.label] = event
+
+    def _draw(self) -> Table:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("node", "round", "elements", "state", "time", "progress"):
+            table.add_column(name, justify="right" if name in ("round", "elements", "time") else "left")
+        waiting = 0
+        for event in self._events.values():
+            if event.state == "waiting":
+                waiting += 1
+                continue
+            name, _, round = event.label.partition("[")
+            state = f"[{STYLES[event.state]}]{event.state}[/]"
+            told = event.error or numbers_text(event)
+            table.add_row(name, round.rstrip("]"), elements_text(event), state, self._time(event), told)
+        if waiting:
+            table.add_row(f"[dim]{waiting} more wait[/]")
+        return table
+
+    def _time(self, event: Event) -> str:
+        if event.state == "running":
+            return f"{time.monotonic() - self._began[event.label]:.0f} s"
+        return seconds_text(event)
+
+
+def make_progress() -> LiveTable | PlainLines:
+    """Return the live table on a terminal, plain lines elsewhere."""
+    return LiveTable() if sys.stderr.isatty() and sys.stdout.isatty() else PlainLines()
+
+
+def elements_text(event: Event) -> str:
+    """Return how many elements of a map are there: `120/200`, `200`; empty for a whole node."""
+    if not event.total:
+        return ""
+    return str(event.total) if event.done == event.total else f"{event.done}/{event.total}"
+
+
+def seconds_text(event: Event) -> str:
+    """Return how long an instance that ran has taken, empty for a hit."""
+    return f"{event.seconds:.1f} s" if event.seconds else ""
+
+
+def numbers_text(event: Event) -> str:
+    """Return what a body reported: `640/2000  reward 0.512`."""
+    numbers = dict(event.numbers)
+    done, total = numbers.pop("done", None), numbers.pop("total", None)
+    count = [f"{done:.0f}/{total:.0f}"] if done is not None and total is not None else []
+    return "  ".join([*count, *(f"{name} {value:.3g}" for name, value in numbers.items())])

@@ -1,0 +1,139 @@
+"""Runs in a store: what was asked, what happened, what came out.
+
+    runs/<id>/root.json          the spec's text, settings and start: written first
+    runs/<id>/events-<n>.jsonl   events in order, a segment about once a second
+    runs/<id>/end.json           how it ended: written last; absent if the driver was killed
+
+Ids start with the UTC time, so they sort by it. A run's results are one artifact as well, a collection of what every
+instance gave, and the ref of the experiment's name stands for the newest one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from graph.errors import NotFoundError, nearest
+from graph.events import Event
+from store.manifest import Entry
+from store.open import Store
+
+SEGMENT_S = 1.0
+RESULT_TYPE = "run/1"
+
+
+class Root(msgspec.Struct, frozen=True):
+    """What a run was asked for."""
+
+    experiment: str
+    spec: str
+    text: str
+    settings: list[str]
+    started: str
+
+
+class End(msgspec.Struct, frozen=True):
+    """How a run ended; `result` is the digest of the artifact that holds every instance's output."""
+
+    status: str
+    result: str
+    seconds: float
+    computed: int
+    found: int
+
+
+class RunLog:
+    """Writes one run's files; a listener of events."""
+
+    def __init__(self, store: Store, root: Root) -> None:
+        self.store = store
+        now = datetime.datetime.now(datetime.UTC)
+        self.id = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}-{secrets.token_hex(2)}"
+        self._events: list[Event] = []
+        self._segment = 0
+        self._written = time.monotonic()
+        store.objects.create(f"runs/{self.id}/root.json", msgspec.json.encode(root))
+
+    def __call__(self, event: Event) -> None:
+        if event.state == "running":  # of interest while it lasts
+            return
+        self._events.append(event)
+        if time.monotonic() - self._written > SEGMENT_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the events since the last segment."""
+        if self._events:
+            self._segment += 1
+            data = b"\n".join(msgspec.json.encode(event) for event in self._events)
+            self.store.objects.create(f"runs/{self.id}/events-{self._segment:06d}.jsonl", data + b"\n")
+            self._events = []
+        self._written = time.monotonic()
+
+    def end(self, end: End) -> None:
+        """Write the last events and how it ended."""
+        self.flush()
+        self.store.objects.create(f"runs/{self.id}/end.json", msgspec.json.encode(end))
+
+
+class Runs:
+    """Reads the runs of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def ids(self, experiment: str | None = None) -> Iterator[str]:
+        """Yield run ids, newest first; only those of one experiment if it is named."""
+        for run in sorted(self.store.objects.list("runs"), reverse=True):
+            if experiment is None or self.root(run).experiment == experiment:
+                yield run
+
+    def find(self, run: str | None, experiment: str | None) -> str:
+        """Return the run of that id, else the newest that ended with results. Raises NotFoundError."""
+        if run is not None:
+            known = self.store.objects.list("runs")
+            if run not in known:
+                raise NotFoundError(f"no run {run!r} in this store{nearest(run, known)}")
+            return run
+        newest = next(self.ids(experiment), None)
+        if newest is None:
+            of = f" of experiment {experiment!r}" if experiment else ""
+            raise NotFoundError(f"no run{of} in this store yet: `dataflow run SPEC` makes one")
+        return newest
+
+    def root(self, run: str) -> Root:
+        """Return what a run was asked for."""
+        return self._read(run, "root.json", Root)
+
+    def end(self, run: str) -> End | None:
+        """Return how a run ended, None if it is going on or was killed."""
+        try:
+            return self._read(run, "end.json", End)
+        except FileNotFoundError:
+            return None
+
+    def events(self, run: str) -> list[Event]:
+        """Return a run's events in order, as far as they were written."""
+        names = sorted(name for name in self.store.objects.list(f"runs/{run}") if name.startswith("events-"))
+        lines = b"".join(self.store.objects.read(f"runs/{run}/{name}") for name in names).splitlines()
+        return [msgspec.json.decode(line, type=Event) for line in lines]
+
+    def outcomes(self, run: str) -> dict[str, Event]:
+        """Return the last event of every instance of a run."""
+        return {event.label: event for event in self.events(run)}
+
+    def _read(self, run: str, name: str, cls: Any) -> Any:
+        return msgspec.json.decode(self.store.objects.read(f"runs/{run}/{name}"), type=cls)
+
+
+def put_result(store: Store, outputs: dict[str, str]) -> str:
+    """Write the artifact that holds what every instance gave; return its digest."""
+    from store.artifact import Writer
+
+    entries = [Entry(label, "artifact", output, store.manifests.size(output)) for label, output in outputs.items()]
+    return store.manifests.put(RESULT_TYPE, [*entries, *Writer(store).entries()])[0]

@@ -1,0 +1,208 @@
+"""What commands tell about runs, artifacts and kinds."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from graph.errors import KindError, NotFoundError, nearest
+from graph.events import Event
+from graph.kinds import Kind, NoParams, find_kind
+from graph.params import is_external, type_text
+from graph.rounds import label_of
+from graph.runs import Runs
+from store.artifact import Artifact, Reader
+from store.collection import PREFIX
+from store.encoding import decode_metadata
+from store.open import Store, type_name
+
+
+class Described(msgspec.Struct, frozen=True):
+    """An artifact in words: its digest and type, `facts` that its type tells, its arrays, files and entries."""
+
+    node: str
+    digest: str
+    type: str
+    facts: dict[str, Any]
+    arrays: dict[str, str]
+    files: list[str]
+    entries: list[str]
+
+    def json(self) -> str:
+        """Return it for programs."""
+        return msgspec.json.encode(self).decode()
+
+    def text(self) -> str:
+        """Return it for people."""
+        lines = [f"{self.node}  {self.type}  {self.digest}", *fact_lines(self.facts)]
+        lines += [f"{name}  {shape}" for name, shape in self.arrays.items()]
+        lines += [f"files/{name}" for name in self.files]
+        shown = self.entries[:10]
+        more = f" and {len(self.entries) - len(shown)} more" if len(self.entries) > len(shown) else ""
+        return "\n".join([*lines, *([f"entries: {', '.join(shown)}{more}"] if shown else [])])
+
+
+def describe_node(
+    store: Store, node: str, run: str | None, experiment: str | None, round: int | None, save: Path | None
+) -> Described:
+    """Describe what a node gave in a run. `node` may end in `.entry`; `save` is a folder for its files.
+
+    Raises:
+        NotFoundError: no such run, node, round or entry, or the node gave nothing in that run.
+    """
+    runs = Runs(store)
+    found = runs.find(run, experiment)
+    outcomes = runs.outcomes(found)
+    name, _, entry = node.partition(".")
+    event = _find_event(outcomes, name, round, found)
+    digest = event.output
+    reader = store.reader(digest)
+    if entry:
+        if not reader.has(entry) or reader.entry(entry).kind != "artifact":
+            raise NotFoundError(f"{event.label} has no entry {entry!r}{nearest(entry, _artifacts(reader))}")
+        digest = reader.entry(entry).digest
+        reader = store.reader(digest)
+    cls = _class_of(runs, found, reader.type)
+    facts = store.open(digest, cls).summary() if cls is not None else {}
+    if save is not None:
+        _save_files(reader, save)
+    arrays = [key.removesuffix("/zarr.json") for key in reader.keys() if key.endswith("/zarr.json")]
+    shapes = {}
+    for array in arrays:
+        data = reader.bytes(f"{array}/zarr.json")
+        if b'"node_type":"array"' in data:
+            meta = decode_metadata(data)
+            shapes[array] = f"{meta.data_type} {meta.shape}"
+    label = f"{event.label}.{entry}" if entry else event.label
+    return Described(label, digest, reader.type, facts, shapes, reader.files(), _artifacts(reader))
+
+
+def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str, list[dict[str, Any]]]:
+    """Return a run's id and a row an instance: node, state, type, entries, seconds, digest."""
+    runs = Runs(store)
+    found = runs.find(run, experiment)
+    rows = []
+    for event in runs.outcomes(found).values():
+        kind = store.reader(event.output).type if event.output and store.manifests.has(event.output) else ""
+        rows.append(
+            {
+                "node": event.label,
+                "state": event.state,
+                "type": kind,
+                "entries": event.total or "",
+                "seconds": round(event.seconds, 2) if event.seconds else "",
+                "digest": event.output,
+            }
+        )
+    return found, rows
+
+
+def list_kinds(names: typing.Iterable[str]) -> list[tuple[str, str]]:
+    """Return (kind, first line of its docstring) for every registered kind."""
+    return [(name, _first_line(find_kind(name, Path()))) for name in names]
+
+
+def describe_kind(kind: Kind) -> str:
+    """Return what a spec needs to know of a kind: inputs, output, params with types, defaults and units."""
+    lines = [f"{kind.name}  (version {kind.facts.version})", _first_line(kind), "", "inputs"]
+    for name, wanted in kind.inputs.items():
+        notes = [type_name(wanted.type)]
+        notes += ["one action an entry" if name == kind.facts.each else "by the same key"] if wanted.is_mapped else []
+        notes += ["may be absent"] if wanted.is_optional else []
+        lines.append(f"  {name}  {', '.join(notes)}")
+    lines += [] if kind.inputs else ["  none"]
+    lines += ["output", f"  {type_name(kind.gives)}", "params"]
+    lines += describe_params(kind.params, "  ") or ["  none"]
+    return "\n".join(lines)
+
+
+def describe_params(params: type[msgspec.Struct], indent: str) -> list[str]:
+    """Return a line a field: name, type, default, unit, description."""
+    lines = []
+    for field in msgspec.structs.fields(params) if params is not NoParams else ():
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct) and not is_external(field.type):
+            lines.append(f"{indent}{field.encode_name}  a table")
+            lines += describe_params(field.type, indent + "  ")
+            continue
+        meta = [item for item in typing.get_args(field.type)[1:] if isinstance(item, msgspec.Meta)]
+        unit = next((item.extra["unit"] for item in meta if item.extra and "unit" in item.extra), "")
+        about = next((item.description for item in meta if item.description), "")
+        default = "required" if field.required else f"= {_default(field)}"
+        pieces = [f"{indent}{field.encode_name}", type_text(field.type), default, unit, about]
+        lines.append("  ".join(piece for piece in pieces if piece))
+    return lines
+
+
+def fact_lines(facts: dict[str, Any], indent: str = "") -> list[str]:
+    """Return facts as aligned lines, tables in them indented."""
+    lines = []
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}", *fact_lines(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}  {_round(value)}")
+    return lines
+
+
+def _round(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "  ".join(str(_round(item)) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def _default(field: typing.Any) -> str:
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    return "absent" if value is None else msgspec.json.encode(value, enc_hook=str).decode()
+
+
+def _first_line(kind: Kind) -> str:
+    return (inspect.getdoc(kind.function) or "").split("\n")[0]
+
+
+def _find_event(outcomes: dict[str, Event], name: str, round: int | None, run: str) -> Event:
+    labels = [label for label in outcomes if label == name or label.startswith(f"{name}[")]
+    if not labels:
+        known = {label.split("[")[0] for label in outcomes}
+        raise NotFoundError(f"run {run} has no node {name!r}{nearest(name, known)}")
+    rounds = sorted(labels, key=lambda label: int(label[len(name) + 1 : -1] or 0) if label != name else 0)
+    label = rounds[-1] if round is None else label_of(name, round)
+    if label not in outcomes:
+        raise NotFoundError(f"run {run} has no {label}: it has {', '.join(rounds)}")
+    if not outcomes[label].output:
+        raise NotFoundError(f"{label} gave nothing in run {run}: {outcomes[label].state} {outcomes[label].error}")
+    return outcomes[label]
+
+
+def _artifacts(reader: Reader) -> list[str]:
+    return [key for key in reader.keys() if reader.entry(key).kind == "artifact"]
+
+
+def _class_of(runs: Runs, run: str, name: str) -> type[Artifact] | None:
+    """Return the class of a stored type: one that a registered kind takes or gives; None if there is none."""
+    from graph.kinds import registered
+    from store.collection import Collection
+
+    item = name.removeprefix(PREFIX)
+    for kind_name in registered():
+        try:
+            kind = find_kind(kind_name, Path())
+        except KindError:
+            continue
+        types = [kind.output, *(wanted.type for wanted in kind.inputs.values())]
+        types += [part for cls in types for part in getattr(cls, "parts", {}).values()]
+        for cls in types:
+            found = type_name(cls).removeprefix(PREFIX)
+            if found == item and not type_name(cls).startswith(PREFIX):
+                return Collection[cls] if name != item else cls  # type: ignore[valid-type]
+    return None
+
+
+def _save_files(reader: Reader, folder: Path) -> None:
+    for name in reader.files():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(reader.file(name))

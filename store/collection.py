@@ -1,0 +1,78 @@
+"""Collections: artifacts whose entries are artifacts of one type, keyed (by scene id, say) and opened lazily."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from store.artifact import Artifact, Reader, Writer
+from store.errors import Unacceptable
+
+T = TypeVar("T", bound=Artifact)
+PREFIX = "collection of "
+
+
+class Collection(Artifact, Mapping[str, T], Generic[T]):
+    """A read-only mapping from key to artifact, in the order of the keys.
+
+    `Collection(Questions, {"scene0011_00": ...})` makes one; opened from a store it opens an entry when it is asked
+    for and keeps none. A key is one path segment.
+    """
+
+    def __init__(self, item: type[T], entries: Mapping[str, T] | Reader) -> None:
+        self.item = item
+        self._entries = entries
+        keys = entries.keys()
+        self._keys = (
+            sorted(keys, key=str.encode) if isinstance(entries, Mapping) else [k for k in keys if k != "zarr.json"]
+        )
+        self._known = frozenset(self._keys)
+        for key in self._keys:
+            if "/" in key:
+                raise Unacceptable(f"collection key {key!r} holds a '/'")
+
+    @property
+    def type(self) -> str:  # type: ignore[override]
+        """The type's name: that of the entries, after `collection of`."""
+        return PREFIX + self.item.type
+
+    def __getitem__(self, key: str) -> T:
+        if key not in self._known:
+            raise KeyError(key)
+        if isinstance(self._entries, Reader):
+            return self._entries.artifact(key, self.item)
+        return self._entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._known
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def write(self, w: Writer) -> None:
+        for key in self._keys:
+            w.artifact(key, self[key])
+
+    def entry_digest(self, key: str) -> str:
+        """Return an entry's digest without opening it. Raises Unacceptable in memory, where there is none yet."""
+        if not isinstance(self._entries, Reader):
+            raise Unacceptable("a collection in memory has no digests yet")
+        return self._entries.entry(key).digest
+
+    @classmethod
+    def of(cls, item: builtins.type[T], reader: Reader) -> Collection[T]:
+        """Open a stored collection of `item`."""
+        return cls(item, reader)
+
+    def summary(self) -> dict[str, Any]:
+        return {"entries": len(self)}

@@ -1,0 +1,139 @@
+"""Small real kinds for the engine's tests: numbers in, numbers out, no language and no space."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta, Struct
+
+from graph.node import External, Progress, node
+from store.artifact import Artifact, Reader, Writer
+from store.collection import Collection
+
+
+class Numbers(Artifact):
+    """A few float64 numbers."""
+
+    type = "numbers/1"
+
+    def __init__(self, values) -> None:
+        self.values = np.asarray(values, dtype=np.float64)
+
+    def write(self, w: Writer) -> None:
+        w.array("values", self.values, ("n",))
+
+    @classmethod
+    def open(cls, r: Reader) -> Numbers:
+        return cls(r.array("values"))
+
+
+class Pair(Artifact):
+    """Two parts of different types."""
+
+    type = "pair/1"
+
+    def __init__(self, numbers: Numbers, other: Notes) -> None:
+        self.numbers, self.other = numbers, other
+
+    def write(self, w: Writer) -> None:
+        w.artifact("numbers", self.numbers)
+        w.artifact("notes", self.other)
+
+    @classmethod
+    def open(cls, r: Reader) -> Pair:
+        return cls(r.artifact("numbers", Numbers), r.artifact("notes", Notes))
+
+
+class Notes(Artifact):
+    """A text."""
+
+    type = "notes/1"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def write(self, w: Writer) -> None:
+        w.attrs = {"text": self.text}
+
+    @classmethod
+    def open(cls, r: Reader) -> Notes:
+        return cls(r.attrs["text"])
+
+
+Pair.parts = {"numbers": Numbers, "notes": Notes}
+
+
+def count_call(name: str) -> None:
+    """Note an execution where the test that started it looks: TOYS_COUNT names a file."""
+    if path := os.environ.get("TOYS_COUNT"):
+        with open(path, "a") as file:
+            file.write(f"{name}\n")
+
+
+class List(Struct, frozen=True, forbid_unknown_fields=True):
+    count: Annotated[int, Meta(ge=0, description="elements", extra={"unit": "elements"})] = 3
+    first: int = 0
+    path: External | None = None
+
+
+@node("toy.list", version=1)
+def make_list(*, params: List) -> Collection[Numbers]:
+    """List small numbers."""
+    count_call("list")
+    return Collection(Numbers, {f"e{n:03d}": Numbers([n]) for n in range(params.first, params.first + params.count)})
+
+
+class Scale(Struct, frozen=True, forbid_unknown_fields=True):
+    factor: float = 2.0
+    fail_on: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.factor < 0:
+            raise ValueError(f"factor = {self.factor}: need 0 or more")
+
+
+@node("toy.scale", version=1, each="item")
+def scale(item: Numbers, bias: Numbers | None, *, params: Scale) -> Numbers:
+    """Scale each element."""
+    count_call("scale")
+    if item.values[0] in params.fail_on:
+        raise ValueError(f"value {item.values[0]} is not wanted")
+    return Numbers(item.values * params.factor + (0 if bias is None else bias.values.sum()))
+
+
+class Total(Struct, frozen=True, forbid_unknown_fields=True):
+    tag: str = ""
+
+
+@node("toy.sum", version=1)
+def total(items: Collection[Numbers], *, params: Total, progress: Progress) -> Numbers:
+    """Add all up."""
+    count_call("sum")
+    for n, _ in enumerate(items):
+        progress(n + 1, len(items), last=float(n))
+    return Numbers([sum(item.values.sum() for item in items.values())])
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    add: float = 1.0
+    wait_for: str = ""
+
+
+@node("toy.step", version=1)
+def step(before: Numbers, data: Numbers | None, *, params: Step, seed: int) -> Pair:
+    """Draw and add: a stand-in for an update."""
+    count_call("step")
+    while params.wait_for and not Path(params.wait_for).exists():
+        pass
+    drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, 10)
+    return Pair(Numbers(before.values + params.add + drawn), Notes(f"drew {drawn}"))
+
+
+@node("toy.report", version=1)
+def report(rounds: Collection[Numbers]) -> Notes:
+    """Join rounds."""
+    count_call("report")
+    return Notes(" ".join(f"{key}:{item.values.sum():g}" for key, item in rounds.items()))
