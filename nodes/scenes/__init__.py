@@ -1,0 +1,1 @@
+"""Scenes: sources of rooms, geometry, pictures."""

@@ -1,0 +1,187 @@
+"""Annotated real rooms of VSI-Bench's metadata (ScanNet, ARKitScenes): oriented boxes, area, counts by
+category.
+
+The file holds no frames, poses or outline. Walls are the tightest upright box around all boxes, widened to
+the given area; cameras are invented from the room's id: from free spots at eye height, each looking at one
+object in turn. Both are marked so in the Scene. Boxes and `object_counts` disagree for some categories; both
+are carried. Fails with one line that names file, room and field for every broken room.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from nodes.scenes.camera import intrinsics
+from nodes.scenes.geometry import box_corners, into_box, yaw_rotation
+from nodes.scenes.procedural import seed_of
+from nodes.scenes.render import World
+from nodes.scenes.styles import find_style
+from nodes.scenes.views import invent_views
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+VERSION = "vsibench-v1"
+TERMS = {
+    "scannet": "ScanNet: non-commercial research; VSI-Bench metadata: Apache-2.0",
+    "arkitscenes": "ARKitScenes: non-commercial research; VSI-Bench metadata: Apache-2.0",
+}
+WALL_M = 0.05
+CEILING_M = 2.4
+
+Triple = Annotated[list[float], Meta(min_length=3, max_length=3)]
+
+
+class Box(Struct, frozen=True):
+    """One annotated box; `min` and `max` of the file follow from these and are not kept."""
+
+    centroid: Triple
+    axesLengths: Triple
+    normalizedAxes: Annotated[list[float], Meta(min_length=9, max_length=9)]
+
+
+class Entry(Struct, frozen=True):
+    """One room of the file, without its authors' video path."""
+
+    dataset: str
+    room_size: float
+    room_center: Triple
+    object_counts: dict[str, int]
+    object_bbox: dict[str, list[Box]]
+
+
+def load_entries(path: Path) -> dict[str, dict[str, Any]]:
+    """Return room id -> its own part of the file, checked, in plain JSON values.
+
+    Raises:
+        ValueError: the file cannot be read, or holds broken rooms: a line each, with file, room and field.
+    """
+    try:
+        document = msgspec.convert(json.loads(path.read_bytes()), dict[str, Any])
+    except OSError as e:
+        raise ValueError(f"{path}: {e.strerror or e}, expected a *_meta_info_val.json of VSI-Bench") from None
+    except ValueError as e:
+        raise ValueError(f"{path}: {e}; expected a JSON table of rooms by id") from None
+    entries, broken = {}, []
+    for name, part in document.items():
+        try:
+            entries[name] = msgspec.to_builtins(entry_of(part))
+        except ValueError as e:
+            broken.append(f"{path}: room {name!r}: {e}")
+    if broken:
+        raise ValueError("\n".join(broken))
+    return entries
+
+
+def entry_of(part: Any) -> Entry:
+    """Return one room's part as an Entry. Raises ValueError that names the field."""
+    entry = msgspec.convert(part, Entry)
+    if entry.dataset not in TERMS:
+        raise ValueError(f"dataset = {entry.dataset!r}: expected one of {', '.join(sorted(TERMS))}")
+    if not 0 < entry.room_size < math.inf:
+        raise ValueError(f"room_size = {entry.room_size}: expected a finite area above 0")
+    if not any(entry.object_bbox.values()):
+        raise ValueError("object_bbox: holds no box, expected one or more")
+    for category, boxes in entry.object_bbox.items():
+        for n, box in enumerate(boxes):
+            _check_box(f"object_bbox.{category}[{n}]", box)
+    return entry
+
+
+def _check_box(where: str, box: Box) -> None:
+    for field in ("centroid", "axesLengths", "normalizedAxes"):
+        values = getattr(box, field)
+        if not all(math.isfinite(v) for v in values):
+            raise ValueError(f"{where}.{field} = {values}: expected finite numbers")
+    if min(box.axesLengths) <= 0:
+        raise ValueError(f"{where}.axesLengths = {box.axesLengths}: expected lengths above 0")
+    axes = [box.normalizedAxes[k : k + 3] for k in (0, 3, 6)]
+    for a in range(3):
+        for b in range(a + 1):
+            product = sum(u * v for u, v in zip(axes[a], axes[b], strict=True))
+            if abs(product - (a == b)) > 1e-3:
+                raise ValueError(
+                    f"{where}.normalizedAxes: rows {b} and {a} have product {product:.4f}, expected unit axes"
+                )
+
+
+def place_of(room_id: str, dataset: str) -> str:
+    """Return the physical room: scene0000_01 -> scene0000; an ARKitScenes video names no room but itself."""
+    return room_id.split("_")[0] if dataset == "scannet" else room_id
+
+
+def terms_of(dataset: str) -> str:
+    """Return the terms under which a data set's rooms may be used."""
+    return TERMS[dataset]
+
+
+def build_world(room_id: str, entry: Entry, style: str, frames: int, size_px: int, every_s: float) -> World:
+    """Return the room's boxes with assumed walls and invented cameras; categories in the order of their names."""
+    import numpy as np
+
+    named = [(category, box) for category in sorted(entry.object_bbox) for box in entry.object_bbox[category]]
+    centre = np.array([box.centroid for _, box in named])
+    size = np.array([box.axesLengths for _, box in named])
+    rotation = np.array([box.normalizedAxes for _, box in named]).reshape(-1, 3, 3)
+    look = find_style(style)
+    walls = _walls(np.concatenate([box_corners(*b) for b in zip(centre, size, rotation, strict=True)]), entry.room_size)
+    return World(
+        labels=[category for category, _ in named],
+        centre=centre,
+        size=size,
+        rotation=rotation,
+        colour=np.array([category_colour(category) for category, _ in named]),
+        room_centre=walls[0],
+        room_size=walls[1],
+        room_rotation=walls[2],
+        K=intrinsics(size_px, look.fov_deg),
+        T_wc=invent_views(room_id, (centre, size, rotation), walls, frames),
+        time_s=np.arange(frames, dtype=np.float64) * every_s,
+        style=look,
+        noise_seed=seed_of(VERSION, room_id, style, "noise"),
+        size_px=size_px,
+    )
+
+
+def category_colour(category: str) -> tuple[float, float, float]:
+    """Return a category's colour 0..1, the same in every room: hue, saturation and value from its name."""
+    import colorsys
+
+    bits = seed_of(VERSION, "colour", category)
+    hue, saturation, value = (
+        (bits >> 16 & 0xFFFF) / 65536,
+        0.5 + (bits & 0xFF) / 600,
+        0.6 + (bits >> 8 & 0xFF) / 700,
+    )
+    return colorsys.hsv_to_rgb(hue, saturation, value)
+
+
+def _walls(corners: Floats, area_m2: float) -> tuple[Floats, Floats, Floats]:
+    """Return centre, size, rotation of the smallest upright box around all corners (M, 3), widened to the area."""
+    import numpy as np
+
+    best: tuple[Floats, Floats, Floats] | None = None
+    for degrees in range(0, 90, 3):
+        rotation = yaw_rotation(math.radians(degrees))
+        local = into_box(corners, np.zeros(3), rotation)
+        low, high = local.min(0), local.max(0)
+        size = high - low + [2 * WALL_M, 2 * WALL_M, 0.0]
+        if best is None or size[0] * size[1] < best[1][0] * best[1][1]:
+            best = ((low + high) / 2, size, rotation)
+    assert best is not None  # range is not empty
+    middle, size, rotation = best
+    size[:2] *= max(1.0, math.sqrt(area_m2 / (size[0] * size[1])))
+    # the floor is where the lowest box stands; a room is as high as its highest box but not lower than usual
+    height = max(CEILING_M, size[2] + WALL_M)
+    middle[2] += (height - size[2]) / 2
+    size[2] = height
+    return sum(middle[k] * rotation[k] for k in range(3)), size, rotation
