@@ -57,7 +57,8 @@ class Layout:
     def __init__(self, style: str, number: int) -> None:
         rng = generator(VERSION, style, number)
         self.room = [round(_draw(rng, low, high), 3) for low, high in ((5.2, 6.4), (5.2, 6.4), (2.5, 2.9))]
-        n = 1 + sum(rng.random() > sum(WEIGHTS[: k + 1]) for k in range(len(WEIGHTS) - 1))
+        drawn = rng.random()
+        n = 1 + sum(drawn > sum(WEIGHTS[: k + 1]) for k in range(len(WEIGHTS) - 1))
         colours = list(COLOURS)
         self.boxes: list[tuple[str, list[float], list[float], float]] = []
         for _ in range(n):

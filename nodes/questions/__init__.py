@@ -1,0 +1,1 @@
+"""Questions with answers derived from geometry: task families, vocabulary, synthesis."""
