@@ -6,8 +6,8 @@ their data. Pictures are fetched through the store that the pool was opened from
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -90,10 +90,17 @@ class Questions(Artifact):
         return self._reader.elsewhere(digest, Frames)
 
     def summary(self) -> dict[str, Any]:
-        by_task: dict[str, int] = {}
-        for row in self.rows:
-            by_task[row.task] = by_task.get(row.task, 0) + 1
-        return {"questions": len(self.rows), "by_task": dict(sorted(by_task.items()))}
+        return count_by_task(self.rows)
+
+    @classmethod
+    def summarise(cls, entries: Mapping[str, Questions]) -> dict[str, Any]:
+        return count_by_task(row for questions in entries.values() for row in questions.rows)
+
+
+def count_by_task(rows: Iterable[Question]) -> dict[str, Any]:
+    """Return how many questions there are, in all and by task."""
+    by_task = Counter(row.task for row in rows)
+    return {"questions": by_task.total(), "by_task": dict(sorted(by_task.items()))}
 
 
 QuestionPool: TypeAlias = Collection[Questions]
