@@ -1,0 +1,1 @@
+"""Evaluation: what a policy scores on a pool, with intervals."""

@@ -1,0 +1,1 @@
+"""Updates: what trains a policy. The only importers of TRL."""

@@ -1,0 +1,158 @@
+"""Policies as artifacts: bit-equal round trips, and folders that must not be trusted."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+from graph.node import External
+from nodes.policy.answers import ModelAnswerer
+from nodes.policy.build import Build, build_tiny
+from nodes.policy.load import Load, load
+from nodes.policy.policy import Policy, load_model, policy_from
+from nodes.policy.rollout import Rollout
+from nodes.questions.question import pool_rows
+from nodes.questions.vocabulary import words
+from store.open import open_store
+from tests.nodes.conftest import SmallPools
+
+FAMILIES = ["idefics3", "qwen3_vl"]
+
+
+def _tiny(family: str) -> Policy:
+    return build_tiny(Build(family=family, width=32, vision_width=32), words(), seed=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_policy_comes_back_bit_for_bit(family: str, tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    digest = store.put(_tiny(family))
+    opened = store.open(digest, Policy)
+    model, processor = load_model(opened)
+    again = policy_from(model, processor, opened.trained_places)
+    assert store.put(again) == digest
+    assert all((model.state_dict()[name].numpy() == values).all() for name, values in opened.tensors().items())
+
+
+def test_tied_weights_are_kept_once(small_policy: Policy) -> None:
+    assert "lm_head.weight" not in small_policy.tensors()
+    model, _ = load_model(small_policy)
+    assert model.lm_head.weight.data_ptr() == model.get_input_embeddings().weight.data_ptr()
+
+
+def test_the_seed_alone_draws_the_weights(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    seeds = (1, 1, 2)
+    digests = [store.put(build_tiny(Build(width=32, vision_width=32), words(), seed)) for seed in seeds]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_answers_and_draws(family: str, small_pools: SmallPools) -> None:
+    questions = pool_rows(small_pools.test)
+    answerer = ModelAnswerer(_tiny(family), Rollout(), batch=5)
+    draws, best = answerer.draw(questions, small_pools.test, 8, 3), answerer.best(questions, None)
+    assert [len(row) for row in draws.texts] == [8] * len(questions) and len(best.texts) == len(questions)
+    assert ((draws.p_answer > 0) & (draws.p_answer < 1)).all()
+
+
+def test_long_and_short_rollouts_agree_on_the_first_token(small_pools: SmallPools, small_policy: Policy) -> None:
+    questions = pool_rows(small_pools.test)[:6]
+    short = ModelAnswerer(small_policy, Rollout(max_tokens=1), batch=6).best(questions, small_pools.test)
+    long = ModelAnswerer(small_policy, Rollout(max_tokens=3), batch=6).best(questions, small_pools.test)
+    # All their answers are one token, so p_geo without the end is the first token's probability either way.
+    assert long.p_answer == pytest.approx(short.p_answer, rel=1e-5)
+    assert all(whole.startswith(first) for whole, first in zip(long.texts, short.texts, strict=True))
+
+
+def test_a_long_answer_names_the_room_it_needs(small_pools: SmallPools, small_policy: Policy) -> None:
+    import msgspec
+
+    question = msgspec.structs.replace(pool_rows(small_pools.test)[0], kind="number", answer="2.3")
+    with pytest.raises(ValueError, match="3 tokens, expected at most rollout.max_tokens = 1"):
+        ModelAnswerer(small_policy, Rollout(), batch=1).best([question], small_pools.test)
+
+
+def test_a_question_with_too_many_frames_is_refused(small_pools: SmallPools, small_policy: Policy) -> None:
+    import msgspec
+
+    question = msgspec.structs.replace(pool_rows(small_pools.test)[0], frames=(0, 1))
+    with pytest.raises(ValueError, match=r"shows 2 frames, expected at most rollout.frames = 1"):
+        ModelAnswerer(small_policy, Rollout(), batch=1).best([question], small_pools.test)
+
+
+@pytest.fixture
+def folder(small_policy: Policy, tmp_path: Path) -> Path:
+    model, processor = load_model(small_policy)
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def _load(folder: Path) -> Policy:
+    return load(params=Load(folder=External(folder)))
+
+
+def test_a_model_folder_loads_with_the_same_tensors(folder: Path, small_policy: Policy) -> None:
+    loaded = _load(folder)
+    assert loaded.family == "idefics3"
+    assert all((loaded.tensors()[name] == values).all() for name, values in small_policy.tensors().items())
+    assert str(folder) not in "".join(data.decode() for data in loaded.files().values())
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [("config.json", "no config.json"), ("tokenizer.json", "no tokenizer"), ("model.safetensors", "no .*safetensors")],
+)
+def test_an_incomplete_folder_is_one_line_that_names_it(folder: Path, lost: str, said: str) -> None:
+    (folder / lost).unlink()
+    with pytest.raises(ValueError, match=said) as caught:
+        _load(folder)
+    assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such folder"):
+        _load(tmp_path / "absent")
+
+
+def test_a_pickle_is_never_opened(folder: Path, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str, str]]:
+            return open, (str(tmp_path / "sprung"), "w")
+
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match="is a pickle, which is not read"):
+        _load(folder)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_code_in_a_folder_is_never_run(folder: Path, tmp_path: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "trap.Config"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "trap.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')")
+    with pytest.raises(ValueError, match="policy folder"):
+        _load(folder)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_weights_that_are_not_the_configs_are_refused(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    save_file(dict(list(tensors.items())[1:]), folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="missing keys"):
+        _load(folder)
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"hub": "a/b"}, {"hub": "a/b", "revision": "main"}, {"hub": "a/b", "folder": External(Path("."))}]
+)
+def test_a_source_must_be_one_and_pinned(params: dict) -> None:
+    with pytest.raises(ValueError, match="need"):
+        Load(**params)

@@ -1,0 +1,119 @@
+"""Updates: the same seed gives the same bits, in this process, after another update, and in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nodes.policy.policy import Policy
+from nodes.questions.question import QuestionPool, Questions, pool_rows
+from nodes.update.grpo import Grpo, grpo
+from nodes.update.sft import Sft, conversations, sft
+from nodes.update.update import Update, log_from
+from store.collection import Collection
+from store.open import open_store
+from tests.nodes.conftest import SmallPools
+
+SFT = Sft(steps=2, batch=2, turns=4)
+GRPO = Grpo(steps=2, prompts=4, group=3)
+ROOT = Path(__file__).parents[3]
+ELSEWHERE = """
+import sys
+from nodes.policy.policy import Policy
+from nodes.questions.question import Questions
+from nodes.update.{name} import {name}
+from store.collection import Collection
+from store.open import open_store
+from tests.nodes.update.test_update import {params}
+store = open_store(sys.argv[1])
+policy, questions = store.open(sys.argv[2], Policy), store.open(sys.argv[3], Collection[Questions])
+print("digest", store.put({name}(policy, questions, params={params}, seed=5)))
+"""
+
+
+def test_the_same_seed_gives_the_same_bits_here_and_in_another_process(
+    small_pools: SmallPools, small_policy: Policy
+) -> None:
+    store, questions = small_pools.store, small_pools.train
+    policy = store.open(store.put(small_policy), Policy)
+    # GRPO after SFT in this process, and GRPO alone in another: nothing may leak from one update into the next.
+    warmed = store.put(sft(policy, questions, params=SFT, seed=5))
+    learned = store.put(grpo(policy, questions, params=GRPO, seed=5))
+    for name, params, digest in (("sft", "SFT", warmed), ("grpo", "GRPO", learned)):
+        program = ELSEWHERE.format(name=name, params=params)
+        where = (store_root(store), policy.digest, questions.digest)
+        done = subprocess.run(
+            [sys.executable, "-c", program, *map(str, where)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split()[-1] == digest
+
+
+def store_root(store: object) -> str:
+    return str(store.objects.root)  # type: ignore[attr-defined]
+
+
+def test_an_update_leaves_the_random_generators_as_they_were(small_pools: SmallPools, small_policy: Policy) -> None:
+    import random
+
+    import torch
+
+    before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    update = grpo(small_policy, small_pools.train, params=GRPO, seed=5)
+    assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    assert update.weights.trained_places == tuple(small_pools.train)  # place == scene id in generated rooms
+
+
+def test_the_log_has_rewards_by_step_and_task_and_no_clock(small_pools: SmallPools, small_policy: Policy) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int, **numbers: float) -> None:
+        seen.append((done, total))
+        assert numbers.keys() == {"reward", "loss"}
+
+    log = grpo(small_policy, small_pools.train, params=GRPO, seed=5, progress=progress).log
+    assert seen == [(1, 2), (2, 2)]
+    assert log.metrics["reward"].shape == (2,) and any(name.startswith("acc/") for name in log.metrics)
+    assert not [name for name in log.metrics if "time" in name or "per_second" in name]
+
+
+def test_what_clocks_made_is_dropped_and_gaps_are_nan() -> None:
+    history = [
+        {"step": 1, "loss": 2.0, "step_time": 0.31, "epoch": 0.1},
+        {"step": 2, "loss": 1.0, "acc/count": 0.5},
+        {"step": 2, "train_runtime": 9.9, "train_loss": 1.5},
+    ]
+    metrics = log_from(history, steps=2).metrics
+    assert sorted(metrics) == ["acc/count", "loss"]
+    assert metrics["loss"].tolist() == [2.0, 1.0] and np.isnan(metrics["acc/count"]).tolist() == [True, False]
+
+
+def test_sft_raises_the_probability_of_the_answers(small_pools: SmallPools, small_policy: Policy) -> None:
+    log = sft(small_policy, small_pools.train, params=Sft(steps=30, batch=8), seed=1).log
+    assert log.metrics["loss"][-5:].mean() < 0.7 * log.metrics["loss"][0]
+
+
+def test_an_update_survives_the_store(small_pools: SmallPools, small_policy: Policy, tmp_path: Path) -> None:
+    update = Update(small_policy, log_from([{"step": 1, "loss": 2.0}], steps=1))
+    store = open_store(str(tmp_path))
+    opened = store.open(store.put(update), Update)
+    assert opened.log.metrics["loss"].tolist() == [2.0]
+    assert opened.weights.summary() == small_policy.summary()
+
+
+def test_questions_on_the_same_frames_become_turns_of_one_conversation(small_pools: SmallPools) -> None:
+    rows = pool_rows(small_pools.train)
+    talks = conversations(rows, turns=3, seed=1)
+    assert sorted(row.id for talk in talks for row in talk) == sorted(row.id for row in rows)
+    assert all(len({(row.scene, row.frames) for row in talk}) == 1 and len(talk) <= 3 for talk in talks)
+
+
+def test_too_few_questions_are_refused(small_pools: SmallPools, small_policy: Policy) -> None:
+    empty: QuestionPool = Collection(Questions, {})
+    with pytest.raises(ValueError, match="0 questions, expected at least 1"):
+        sft(small_policy, empty, params=SFT, seed=1)
+    with pytest.raises(ValueError, match=r"expected at least params.prompts = 999"):
+        grpo(small_policy, small_pools.train, params=Grpo(prompts=999), seed=1)
