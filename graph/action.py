@@ -26,7 +26,8 @@ class Action(msgspec.Struct, frozen=True):
     """All that a result depends on.
 
     Attributes:
-        kind, version: of the function.
+        kind, version: as declared with `@node`.
+        function: `nodes/select.py:band`: two functions of one file may claim the same kind.
         code: digest of the project source it may reach.
         params: resolved, defaults included.
         inputs: input name -> output digest; None is absent.
@@ -39,6 +40,7 @@ class Action(msgspec.Struct, frozen=True):
 
     kind: str
     version: int
+    function: str
     code: str
     params: msgspec.Struct
     inputs: dict[str, str | None]
@@ -89,7 +91,7 @@ def _encode(value: Any) -> tuple[bytes, bytes]:
     if type(value) is float:
         return b"F", struct.pack(">d", math.nan if math.isnan(value) else value)
     if type(value) is str:
-        return b"S", value.encode()
+        return b"S", _utf8(value)
     if type(value) is bytes:
         return b"Y", value
     if isinstance(value, (list, tuple)):
@@ -101,7 +103,7 @@ def _encode(value: Any) -> tuple[bytes, bytes]:
             raise UnkeyableError(f"external {value.path} has not been digested")
         return b"X", value.digest.encode()
     if isinstance(value, msgspec.Struct):
-        return b"T", _encode_table({name: getattr(value, name) for name in value.__struct_fields__})
+        return b"T", _encode_table(_fields(value))
     if type(value) in _DATES:
         is_local = isinstance(value, datetime.datetime) and value.tzinfo is None
         return b"l" if is_local else _DATES[type(value)], value.isoformat().encode()
@@ -114,8 +116,22 @@ _DATES: dict[type, bytes] = {datetime.datetime: b"o", datetime.date: b"d", datet
 def _encode_table(table: dict) -> bytes:
     if not all(type(key) is str for key in table):
         raise UnkeyableError(f"a table with keys {list(table)!r} cannot enter a key: expected text keys")
-    ordered = sorted(table, key=str.encode)
+    ordered = sorted(table, key=_utf8)
     return b"".join(canonical(key) + canonical(table[key]) for key in ordered)
+
+
+def _fields(value: msgspec.Struct) -> dict[str, Any]:
+    """Return a Struct as a table, with its tag if it has one: members of a union may have equal fields."""
+    config = value.__struct_config__
+    tag = {} if config.tag is None else {str(config.tag_field): config.tag}
+    return {**tag, **{name: getattr(value, name) for name in value.__struct_fields__}}
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise UnkeyableError(f"a text that is not Unicode cannot enter a key: {text!r}") from None
 
 
 def _describe(value: Any) -> Any:

@@ -6,6 +6,8 @@ that finds everything never imports Dask.
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import secrets
 from collections import deque
 from typing import Any, Protocol
@@ -84,11 +86,18 @@ class LocalCluster:
         return task, [Outcome(task.label, call.element, call.key, error=error) for call in task.calls]
 
     def close(self) -> None:
-        if self._client is not None:
-            cluster = self._client.cluster
-            self._client.close(timeout=1)
+        if self._client is None:
+            return
+        # What is finished is committed, so workers need no farewell; one in a long body would not hear it anyway.
+        cluster = self._client.cluster
+        for nanny in cluster.workers.values():
+            nanny.close_gracefully()  # or it starts its worker again
+        for process in multiprocessing.active_children():
+            process.kill()
+        self._client.close(timeout=1)
+        with contextlib.suppress(TimeoutError):
             cluster.close(timeout=3)
-            self._client = None
+        self._client = None
 
     def _start(self) -> None:
         import dask

@@ -3,7 +3,8 @@
 The file or package of the function counts whole, and so does, recursively, every package or module that any of its
 files imports and that is not installed from elsewhere (site-packages or the standard library): `nodes`, editable
 installs, a file named in the spec. An edit anywhere in there changes the key: too coarse at times, never too fine.
-Sources are found by name and read as text; nothing is imported.
+Sources are found by name and read as text; nothing is imported. An import whose name is computed, `exec` and the like
+hide what they reach and are refused.
 
 `graph` and `store` are not traversed: KEY_FORMAT and ARTIFACT_FORMAT stand for them. Installed distributions that
 the sources import enter by name and major.minor version.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.util
+import os
 import re
 import sys
 import sysconfig
@@ -22,32 +24,60 @@ from pathlib import Path
 
 import msgspec
 
+from graph.errors import KindError
 from store.digest import digest
 
 OURS = ("graph", "store")  # stood for by the two format numbers
-IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(\w+)[\w.]*[ \t]+import|import[ \t]+([\w., \t]+))", re.MULTILINE)
+# A statement begins a line, or follows ":" or ";". Text in docstrings may match too, and only makes the key coarser.
+_SPACE = r"(?:[ \t\f]|\\\r?\n)"
+IMPORT = re.compile(
+    rf"(?:^|[;:]){_SPACE}*(?:from{_SPACE}+(\w+)[\w.]*{_SPACE}+import\b|import{_SPACE}+((?:[\w.,]|{_SPACE})+))",
+    re.MULTILINE,
+)
+# A call that imports by name: a literal name is followed, any other is refused, and so is running text or a file.
+DYNAMIC = re.compile(r"\b(?:import_module|__import__)\s*\(\s*(?:[\"'](\.*\w+)[\w.]*[\"']\s*[,)])?")
+HIDDEN = re.compile(r"(?<![\w.])exec\s*\(|\b(?:spec_from_file_location|run_path|run_module)\s*\(")
 
 
 class Code(msgspec.Struct, frozen=True):
-    """The digest of the reachable project source, and the versions of the distributions it imports."""
+    """The digest of the reachable project source, the distributions that it imports, and names that lead nowhere."""
 
     digest: str
-    packages: dict[str, str]
+    imported: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
-def read_code(source: Path, packages: tuple[str, ...]) -> Code:
-    """Return the code identity of a function.
+def read_code(source: Path) -> Code:
+    """Return the code identity of what a file defines, as the files are now.
 
-    Args:
-        source: the file that defines it.
-        packages: distributions whose exact version counts.
     Raises:
-        importlib.metadata.PackageNotFoundError: one of `packages` is not installed.
+        KindError: a source imports by a computed name.
+        OSError: a source cannot be read.
     """
-    text, imported = _read_project(_package_root(source.absolute()))
-    versions = {name: major_minor(_version(name)) for name in imported}
-    exact = {name: importlib.metadata.version(name) for name in packages}
-    return Code(text, dict(sorted({**versions, **exact}.items())))
+    root = package_root(source.absolute())
+    held = _read.get(root)
+    if held is None or any(_stamp(path) != stamp for path, stamp in held[0].items()):
+        held = _read[root] = _read_project(root)
+    return held[1]
+
+
+def settle_code(source: Path, code: Code) -> Code:
+    """Return the code identity once the source has been imported: it may have widened the search path for imports."""
+    if any(_places.__wrapped__(name) for name in code.unknown):
+        _places.cache_clear()
+        _read.clear()
+        return read_code(source)
+    return code
+
+
+def versions(imported: tuple[str, ...], exact: tuple[str, ...]) -> dict[str, str]:
+    """Return distribution -> version: major.minor of those imported, the whole version of those in `exact`.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: one of `exact` is not installed.
+    """
+    found = {name: major_minor(_version(name)) for name in imported}
+    return dict(sorted({**found, **{name: importlib.metadata.version(name) for name in exact}}.items()))
 
 
 def major_minor(version: str) -> str:
@@ -55,7 +85,7 @@ def major_minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _package_root(path: Path) -> Path:
+def package_root(path: Path) -> Path:
     """Return the outermost package folder that holds `path`, or the file itself."""
     root = path
     while (root.parent / "__init__.py").exists():
@@ -63,27 +93,44 @@ def _package_root(path: Path) -> Path:
     return root
 
 
-@functools.cache
-def _read_project(root: Path) -> tuple[str, tuple[str, ...]]:
-    """Return the digest of all project source reachable from `root`, and the distributions it imports."""
-    pending, seen, pieces = [root], {root}, []
+Stamps = dict[str, tuple[int, int, int] | None]
+_read: dict[Path, tuple[Stamps, Code]] = {}  # package or file -> how its files looked when they were read
+
+
+def _read_project(root: Path) -> tuple[Stamps, Code]:
+    """Read all project source reachable from `root`: the stamps of its files and folders, and its code identity."""
+    pending, seen = [root], {root}
+    stamps: Stamps = {}
+    pieces: set[tuple[str, str]] = set()
     names: set[str] = set()
     while pending:
         place = pending.pop()
         for path in _files(place):
+            # Stamped before it is read: an edit between the two shows as a change later.
+            for stamped in (path,) if path == place else (path, path.parent):
+                stamps.setdefault(str(stamped), _stamp(str(stamped)))
             data = path.read_bytes()
-            pieces.append((path.relative_to(place.parent).as_posix(), digest(data)))
+            pieces.add((path.relative_to(place.parent).as_posix(), digest(data)))
             if path.suffix != ".py":
                 continue
-            for name in _imports(data) - names:
+            for name in _imports(data, path) - names:
                 names.add(name)
-                local = _project_place(name)
-                if local is not None and local not in seen:
-                    seen.add(local)
-                    pending.append(local)
+                fresh = [local for local in _places(name) if not _is_installed(local) and local not in seen]
+                seen.update(fresh)
+                pending += fresh
+    installed = [name for name in sorted(names) if any(_is_installed(place) for place in _places(name))]
     text = digest(msgspec.json.encode(sorted(pieces)))
-    installed = sorted(name for name in names if _is_installed(name))
-    return text, tuple(sorted({_distribution(name) for name in installed}))
+    unknown = tuple(name for name in sorted(names) if not _places(name) and name not in sys.stdlib_module_names)
+    return stamps, Code(text, tuple(sorted({_distribution(name) for name in installed})), unknown)
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    """Return what changes when a file is edited, or an entry of a folder comes or goes; None if it is gone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _files(place: Path) -> Iterator[Path]:
@@ -97,45 +144,42 @@ def _files(place: Path) -> Iterator[Path]:
             yield path
 
 
-def _imports(data: bytes) -> set[str]:
+def _imports(data: bytes, path: Path) -> set[str]:
     """Return the top-level names that a source imports, by its text: also inside functions and doctests."""
     names: set[str] = set()
-    for match in IMPORT.finditer(data):
-        parts = [match[1]] if match[1] else match[2].split(b",")
-        names.update(part.split()[0].split(b".")[0].decode() for part in parts if part.split())
-    return names - set(sys.stdlib_module_names) - set(OURS)
+    text = data.decode("utf-8", "replace")
+    for match in IMPORT.finditer(text):
+        parts = [match[1]] if match[1] else match[2].replace("\\", " ").split(",")
+        names.update(part.split()[0].split(".")[0] for part in parts if part.split())
+    calls = list(DYNAMIC.finditer(text))
+    for match in [*(call for call in calls if call[1] is None), *HIDDEN.finditer(text)]:
+        line = text.count("\n", 0, match.start()) + 1
+        raise KindError(f"{path}:{line}: runs code by a computed name, so no key can tell what it reaches")
+    names.update(call[1] for call in calls)
+    return {name for name in names if name not in OURS and not name.startswith(".")}
 
 
 @functools.cache
-def _find_spec(name: str) -> importlib.machinery.ModuleSpec | None:
+def _places(name: str) -> tuple[Path, ...]:
+    """Return where a top-level module lies: a file or package folder, each folder of a namespace package, or none."""
     try:
-        return importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
-        return None
-
-
-def _origin(name: str) -> Path | None:
-    spec = _find_spec(name)
+        return ()
     if spec is None:
-        return None
-    if spec.submodule_search_locations:
-        return Path(next(iter(spec.submodule_search_locations)))
-    return Path(spec.origin) if spec.origin and spec.has_location else None
+        return ()
+    origin = [spec.origin] if spec.origin and spec.has_location else []
+    places = [Path(place) for place in spec.submodule_search_locations or origin]
+    return tuple(place for place in places if _is_installed(place) or not _lies_in(place, "stdlib", "platstdlib"))
 
 
-def _project_place(name: str) -> Path | None:
-    place = _origin(name)
-    return None if place is None or _in_site_packages(place) else place
+@functools.cache
+def _is_installed(place: Path) -> bool:
+    return _lies_in(place, "purelib", "platlib") or not {"site-packages", "dist-packages"}.isdisjoint(place.parts)
 
 
-def _is_installed(name: str) -> bool:
-    place = _origin(name)
-    return place is not None and _in_site_packages(place)
-
-
-def _in_site_packages(place: Path) -> bool:
-    roots = {sysconfig.get_path(kind) for kind in ("purelib", "platlib", "stdlib", "platstdlib")}
-    return any(place.is_relative_to(root) for root in roots) or "site-packages" in place.parts
+def _lies_in(place: Path, *kinds: str) -> bool:
+    return any(place.is_relative_to(sysconfig.get_path(kind)) for kind in kinds)
 
 
 @functools.cache

@@ -21,13 +21,14 @@ from typing import Any
 import msgspec
 
 from graph.code import read_code
-from graph.kinds import Kind, find_kind
+from graph.kinds import Kind, NoParams, find_kind
 from store.artifact import Artifact
 from store.errors import Damaged, Missing
 from store.open import Store, open_store, type_name
 from store.records import Record
 
 REPORTS_PER_S = 10
+PRINTED = 4000  # characters of a body's output that are kept, the last ones
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Report = Callable[[str, dict[str, float]], None]
@@ -44,7 +45,11 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """Calls of one node that travel together. `params` is msgpack; `folder` is what a kind's file is relative to."""
+    """Calls of one node that travel together.
+
+    `params` is msgpack; `folder` is what a kind's file is relative to. With `rewrite`, what is put replaces bytes of
+    the same name; `repairs` is the lost digest that this is to make again, if any.
+    """
 
     label: str
     kind: str
@@ -54,14 +59,15 @@ class Task(msgspec.Struct, frozen=True):
     threads: int
     store: str
     rewrite: bool
+    repairs: str
     calls: list[Call]
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """What became of one call: an output, or an error with its traceback.
 
-    `lost` is the digest of a stored input that is missing or damaged. `printed` is what the body wrote to its
-    stdout and stderr.
+    `lost` is the digest of a stored input that is missing or damaged. `printed` is the end of what the body wrote to
+    its stdout and stderr.
     """
 
     label: str
@@ -77,7 +83,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class SourceChanged(Exception):
-    """Project source is not what the key says: it was edited while the run went on."""
+    """Project source is not what the key says: it was edited since the driver read it."""
 
 
 def execute(task: Task, report: Report) -> list[Outcome]:
@@ -108,19 +114,27 @@ def _execute_one(
             _check_source(task, kind)
         seconds = time.monotonic() - began
         record = Record(call.key, written, size, result.type, call.described, _ran(started, seconds))
-        held = store.records.add(record)
-        return msgspec.structs.replace(
-            outcome, output=held.output, size=held.size, seconds=seconds, printed=printed.getvalue()
-        )
-    except Exception as error:
+        held = store.commit(record)
+        text = printed.getvalue()[-PRINTED:]
+        return msgspec.structs.replace(outcome, output=held.output, size=held.size, seconds=seconds, printed=text)
+    except (Exception, SystemExit) as error:  # a body that calls sys.exit ends itself, not the driver
         return msgspec.structs.replace(
             outcome,
             seconds=time.monotonic() - began,
             error=f"{type(error).__name__}: {' '.join(str(error).split())}",
             traceback=traceback.format_exc(),
-            lost=error.digest if isinstance(error, (Missing, Damaged)) else "",
-            printed=printed.getvalue(),
+            lost=_find_lost(error),
+            printed=printed.getvalue()[-PRINTED:],
         )
+
+
+def _find_lost(error: BaseException | None) -> str:
+    """Return the digest that could not be read, also where a body or a library raised its own error from that."""
+    while error is not None:
+        if isinstance(error, (Missing, Damaged)):
+            return error.digest
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _call(
@@ -135,7 +149,7 @@ def _call(
     for name, wanted in kind.inputs.items():
         inputs[name] = _open(store, call.inputs[name], wanted.type, opened)
     given: dict[str, Any] = {}
-    if kind.params.__struct_fields__:
+    if kind.params is not NoParams:
         given["params"] = decode_params(task.params, kind.params)
     if kind.draws:
         given["seed"] = call.seed
@@ -164,8 +178,8 @@ def _open(
 
 
 def _check_source(task: Task, kind: Kind) -> None:
-    if read_code(kind.source, kind.facts.packages).digest != task.code:
-        raise SourceChanged("project source was edited during the run: nothing of this action is kept, run again")
+    if kind.code != task.code or read_code(kind.source).digest != task.code:
+        raise SourceChanged("project source was edited since it was read: nothing of this action is kept, start again")
 
 
 def _ran(started: datetime.datetime, seconds: float) -> dict[str, Any]:

@@ -16,9 +16,11 @@ import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from graph.code import package_root, read_code, settle_code, versions
 from graph.errors import KindError, nearest
 from graph.node import FACTS, Facts
 from store.artifact import Artifact
@@ -43,7 +45,11 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind: its facts and what its signature says. `output` is what a node of it gives, a collection if mapped."""
+    """A kind: its facts, what its signature says, and the identity of its code.
+
+    `output` is what one call returns; `gives` what a node gives, a collection if mapped. `code` was read before the
+    module was imported, `packages` are the versions that enter keys, `label` is `nodes/select.py:band`.
+    """
 
     name: str
     facts: Facts
@@ -55,6 +61,9 @@ class Kind(msgspec.Struct, frozen=True):
     draws: bool
     reports: bool
     source: Path
+    code: str = ""
+    packages: dict[str, str] = {}
+    label: str = ""
 
 
 def find_kind(name: str, folder: Path) -> Kind:
@@ -77,13 +86,28 @@ def _find(name: str, folder: Path | None) -> Kind:
             raise KindError(f"no kind is named {name!r}{nearest(name, registered())}")
         place, _, attribute = point.value.partition(":")
     try:
-        module = _import_file(folder / place) if folder else importlib.import_module(place)
+        source = folder / place if folder else _find_source(place)
+        # Read before it is imported: an edit in between must not give old code a new key.
+        code = read_code(source)
+        module = _import_file(source) if folder else importlib.import_module(place)
+        code = settle_code(source, code)
+    except KindError:
+        raise
     except Exception as error:
         raise KindError(f"kind {name!r}: {place} cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(module, attribute, None)
     if not hasattr(function, FACTS):
-        raise KindError(f"kind {name!r}: {place} has no function {attribute!r} declared with @node")
-    return read_signature(name, typing.cast(Callable, function))
+        declared = [key for key, value in vars(module).items() if hasattr(value, FACTS)]
+        near = nearest(attribute, declared)
+        raise KindError(f"kind {name!r}: {place} has no function {attribute!r} declared with @node{near}")
+    kind = read_signature(name, typing.cast(Callable, function), source)
+    try:
+        packages = versions(code.imported, kind.facts.packages)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise KindError(f"kind {name!r}: packages names {error.name!r}, which is not installed") from None
+    within = source.absolute().relative_to(package_root(source.absolute()).parent).as_posix()
+    label = f"{within}:{attribute}"
+    return msgspec.structs.replace(kind, code=code.digest, packages=packages, label=label)
 
 
 @functools.cache
@@ -91,6 +115,13 @@ def registered() -> dict[str, importlib.metadata.EntryPoint]:
     """Return the entry points of the group `dataflow.nodes`, by kind, sorted."""
     points = importlib.metadata.entry_points(group=GROUP)
     return {point.name: point for point in sorted(points, key=lambda point: point.name)}
+
+
+def _find_source(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.has_location or spec.origin is None:
+        raise ModuleNotFoundError(f"no module named {module!r}")
+    return Path(spec.origin)
 
 
 def _import_file(path: Path) -> types.ModuleType:
@@ -109,12 +140,33 @@ def _import_file(path: Path) -> types.ModuleType:
     return module
 
 
-def read_signature(name: str, function: Callable) -> Kind:
+def read_signature(name: str, function: Callable, source: Path) -> Kind:
     """Return the kind that a declared function is. Raises KindError where its signature breaks the contract."""
     facts: Facts = getattr(function, FACTS)
-    hints = typing.get_type_hints(function)
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception as error:
+        raise KindError(f"kind {name!r}: its annotations cannot be resolved: {error}") from None
+    inputs, given = _read_parameters(name, function, hints)
+    output = hints.get("return")
+    if output is None or not _is_artifact(output):
+        raise KindError(f"kind {name!r}: returns {output}, expected an artifact type")
+    if facts.each is not None:
+        driving = inputs.get(facts.each)
+        if driving is None or driving.is_optional or item_type(driving.type):
+            raise KindError(f"kind {name!r}: each={facts.each!r} must name an input annotated with the element's type")
+        inputs = {key: _mapped(value, key == facts.each) for key, value in inputs.items()}
+    gives = output if facts.each is None else Collection[output]  # type: ignore[valid-type]
+    params = given.get("params", NoParams)
+    return Kind(name, facts, function, inputs, params, output, gives, "seed" in given, "progress" in given, source)
+
+
+def _read_parameters(name: str, function: Callable, hints: dict[str, Any]) -> tuple[dict[str, Input], dict[str, Any]]:
+    """Return the inputs, and the types of what the engine gives, by name."""
     inputs, given = {}, {}
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise KindError(f"kind {name!r}: {parameter} could be anything, expected named parameters")
         if parameter.name not in hints:
             raise KindError(f"kind {name!r}: parameter {parameter.name!r} has no annotation")
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
@@ -123,17 +175,10 @@ def read_signature(name: str, function: Callable) -> Kind:
         given[parameter.name] = hints[parameter.name]
         if parameter.name not in GIVEN:
             raise KindError(f"kind {name!r}: keyword {parameter.name!r}: expected one of {', '.join(GIVEN)}")
-    output = hints.get("return")
-    if output is None or not _is_artifact(output):
-        raise KindError(f"kind {name!r}: returns {output}, expected an artifact type")
-    if facts.each is not None and (facts.each not in inputs or item_type(inputs[facts.each].type)):
-        raise KindError(f"kind {name!r}: each={facts.each!r} must name an input annotated with the element's type")
-    if facts.each is not None:
-        inputs = {key: _mapped(value, key == facts.each) for key, value in inputs.items()}
-    gives = output if facts.each is None else Collection[output]  # type: ignore[valid-type]
     params = given.get("params", NoParams)
-    source = Path(inspect.getsourcefile(function) or "")
-    return Kind(name, facts, function, inputs, params, output, gives, "seed" in given, "progress" in given, source)
+    if not (isinstance(params, type) and issubclass(params, msgspec.Struct) and params.__struct_config__.frozen):
+        raise KindError(f"kind {name!r}: params is {params}, expected a frozen msgspec Struct")
+    return inputs, given
 
 
 def _read_input(kind: str, name: str, hint: object) -> Input:

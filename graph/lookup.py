@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import platform
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from graph.action import Action, action_key, action_seed
-from graph.code import Code, read_code
-from graph.errors import NotFoundError, SpecError
-from graph.kinds import Kind
+from graph.action import Action, action_key, action_seed, canonical
+from graph.errors import UnkeyableError
+from graph.kinds import Input, Kind
 from graph.node import External
-from graph.params import is_external
+from graph.params import Mistakes, is_external
 from graph.rounds import Instance, Source
 from graph.spec import NodeSpec, Spec
-from store.digest import digest, is_digest
+from graph.stored import find_stored, fit_stored
+from store.digest import digest
 from store.errors import Missing, StoreError
 from store.manifest import Entry
-from store.open import Store, type_name
+from store.open import Store, item_type, type_name
 from store.records import Record
 
 
@@ -44,22 +43,29 @@ class Work(msgspec.Struct, frozen=True):
 class Lookup:
     """Forms keys and finds records for the instances of one spec.
 
-    `outputs` holds what is known so far; `damaged` the keys whose output is there, but not whole.
+    `outputs` holds what is known so far, at first the stored artifacts that stand for nodes; `damaged` the keys whose
+    output is there, but not whole.
+    Raises:
+        SpecError: an External's path cannot be read, a param cannot enter a key, a stored artifact is of another type.
+        NotFoundError: an artifact that the spec names is not in the store.
     """
 
-    def __init__(self, spec: Spec, store: Store) -> None:
+    def __init__(self, spec: Spec, store: Store, instances: dict[str, Instance]) -> None:
         self.spec = spec
         self.store = store
         self.outputs: dict[str, str] = {}
         self.damaged: set[str] = set()
-        self.nodes = {name: digest_externals(node, spec) for name, node in spec.nodes.items()}
+        self.nodes = prepare_params(spec, {instance.node.name for instance in instances.values()})
+        stored = {label: instance.node for label, instance in instances.items() if instance.node.kind is None}
+        self.outputs.update((label, find_stored(spec, store, node)) for label, node in stored.items())
+        self.instances = fit_stored(spec, store, instances, self.outputs)
 
     def work(self, instance: Instance) -> Work:
         """Return the keys of an instance; the outputs of all that it reads must be known."""
         kind = instance.node.kind
         assert kind is not None
         inputs: dict[str, str | None] = dict.fromkeys(kind.inputs)
-        inputs.update((name, self._digest_of(source)) for name, source in instance.sources.items())
+        inputs.update((name, self._digest_of(source, kind.inputs[name])) for name, source in instance.sources.items())
         is_map = kind.facts.each is not None
         whole = self._piece(instance, inputs, None, is_map)
         if not is_map:
@@ -79,14 +85,6 @@ class Lookup:
             self.damaged.add(piece.key)
             return None
         return record
-
-    def resolve_artifact(self, node: NodeSpec) -> str:
-        """Return the digest that `artifact =` names. Raises NotFoundError."""
-        name = node.artifact or ""
-        found = name if is_digest(name) else self.store.refs.find(name)
-        if found is None or not self.store.manifests.has(found):
-            raise NotFoundError(f"{self.spec.path}: [nodes.{node.name}] artifact = {name!r}: not in this store")
-        return found
 
     def _pieces(self, instance: Instance, kind: Kind, inputs: dict[str, str | None]) -> list[Piece]:
         zipped: dict[str, dict[str, str]] = {}
@@ -110,7 +108,6 @@ class Lookup:
         node = self.nodes[instance.node.name]
         kind = node.kind
         assert kind is not None
-        code = _code(kind)
         seed = None
         if kind.draws:
             base = self.spec.experiment.seed if node.seed is None else node.seed
@@ -118,25 +115,26 @@ class Lookup:
         action = Action(
             kind=kind.facts.kind,
             version=kind.facts.version,
-            code=code.digest,
+            function=kind.label,
+            code=kind.code,
             params=node.params,
             inputs=inputs,
             element=element,
             seed=seed,
             threads=node.threads,
-            packages={**code.packages, "python": ".".join(platform.python_version_tuple()[:2])},
+            packages={**kind.packages, "python": ".".join(platform.python_version_tuple()[:2])},
             is_map=is_map,
         )
         return Piece(element, action_key(action), action)
 
-    def _digest_of(self, source: Source) -> str:
+    def _digest_of(self, source: Source, wanted: Input) -> str:
         taken = {key: self._taken(label, source.entry) for key, label in source.labels.items()}
         if not source.is_rounds:
             return taken[""][0]
         entries = [Entry(key, "artifact", *pair) for key, pair in taken.items()]
-        first = next(iter(taken.values()), None)
-        item = self.store.reader(first[0]).type if first else "nothing"
-        return put_collection(self.store, item, entries)[0]
+        item = item_type(wanted.type)
+        assert item is not None  # a source of rounds fits collections only: graph.rounds
+        return put_collection(self.store, type_name(item), entries)[0]
 
     def _taken(self, label: str, entry: str | None) -> tuple[str, int]:
         output = self.outputs[label]
@@ -154,21 +152,32 @@ def put_collection(store: Store, item: str, entries: list[Entry]) -> tuple[str, 
     return store.manifests.put(PREFIX + item, [*entries, *Writer(store).entries()])
 
 
-def digest_externals(node: NodeSpec, spec: Spec) -> NodeSpec:
-    """Return a node whose External params carry the digest of their content. Raises SpecError naming the path."""
+def prepare_params(spec: Spec, names: set[str]) -> dict[str, NodeSpec]:
+    """Return the named nodes with params that can enter a key. Raises SpecError with every one that cannot."""
+    mistakes = Mistakes(str(spec.path))
+    nodes = {}
+    for name, node in spec.nodes.items():
+        if name in names:
+            nodes[name] = msgspec.structs.replace(node, params=digest_externals(node, mistakes))
+    mistakes.raise_any()
+    return nodes
+
+
+def digest_externals(node: NodeSpec, mistakes: Mistakes) -> msgspec.Struct:
+    """Return a node's params, Externals with the digest of their content; note what cannot enter a key."""
     changed: dict[str, Any] = {}
     for field in msgspec.structs.fields(node.params):
         value = getattr(node.params, field.name)
-        if is_external(field.type) and isinstance(value, External):
-            try:
-                changed[field.name] = External(value.path, digest_path(value.path))
-            except OSError as error:
-                what = error.strerror.lower() if error.strerror else str(error)
-                text = f"{spec.path}: [nodes.{node.name}] params.{field.name} = '{value.path}': {what}"
-                raise SpecError([text]) from None
-    if not changed:
-        return node
-    return msgspec.structs.replace(node, params=msgspec.structs.replace(node.params, **changed))
+        try:
+            if is_external(field.type) and isinstance(value, External):
+                value = changed[field.name] = External(value.path, digest_path(value.path))
+            canonical(value)
+        except OSError as error:
+            what = error.strerror.lower() if error.strerror else str(error)
+            mistakes.add(f"nodes.{node.name}", f"params.{field.encode_name} = '{value.path}'", what)
+        except UnkeyableError as error:
+            mistakes.add(f"nodes.{node.name}", f"params.{field.encode_name}", str(error))
+    return msgspec.structs.replace(node.params, **changed)
 
 
 def digest_path(path: Path) -> str:
@@ -178,15 +187,6 @@ def digest_path(path: Path) -> str:
     files = sorted(inner for inner in path.rglob("*") if inner.is_file())
     listing = [(inner.relative_to(path).as_posix(), digest(inner.read_bytes())) for inner in files]
     return digest(msgspec.json.encode(listing))
-
-
-@functools.cache
-def _code_of(source: Path, packages: tuple[str, ...]) -> Code:
-    return read_code(source, packages)
-
-
-def _code(kind: Kind) -> Code:
-    return _code_of(kind.source, kind.facts.packages)
 
 
 def item_name(kind: Kind) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import types
 import typing
@@ -42,11 +43,11 @@ def read_params(cls: type[S], table: Any, mistakes: Mistakes, where: str, folder
         prefix: what stands before a field's name when a mistake is told.
     """
     if not isinstance(table, dict):
-        mistakes.add(where, f"{prefix.rstrip('.')} = {table!r}", "expected a table")
+        mistakes.add(where, f"{prefix.rstrip('.')} = {table!r}" if prefix else "", "expected a table")
         return None
     known = {field.encode_name: field for field in msgspec.structs.fields(cls)}
     before = len(mistakes.lines)
-    for key in table.keys() - known.keys():
+    for key in (key for key in table if key not in known):
         expected = nearest(key, known) or f"; known: {', '.join(known) or 'none'}"
         mistakes.add(where, f"{prefix}{key} = {table[key]!r}", f"no such param{expected}")
     values = {}
@@ -70,11 +71,21 @@ def _read_value(hint: Any, value: Any, mistakes: Mistakes, where: str, folder: P
     if is_external(hint) and isinstance(value, str):
         # A Setting comes from the command line, where paths are relative to the working folder.
         base = folder if type(value) is str else Path()
-        return External((base / Path(value).expanduser()).absolute())
+        place = os.path.expandvars(value)
+        if "${" in place:
+            mistakes.add(where, f"{name} = {value!r}", "this environment variable is not set")
+        return External((base / Path(place).expanduser()).absolute())
+    if is_external(hint):
+        mistakes.add(where, f"{name} = {value!r}", "expected text, a path")
+        return None
     try:
         return msgspec.convert(_plain(value), hint)
     except msgspec.ValidationError as error:
-        mistakes.add(where, f"{name} = {value!r}", _reword(str(error)))
+        # Of a Literal msgspec says only that the value is not in it.
+        is_choice = str(error).startswith("Invalid enum value")
+        near = nearest(str(value), map(str, typing.get_args(hint))) if is_choice else ""
+        expected = f"expected {type_text(hint)}{near}" if is_choice else _reword(str(error))
+        mistakes.add(where, f"{name} = {value!r}", expected)
         return None
 
 

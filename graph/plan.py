@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from graph.lookup import Lookup, Work
+from graph.lookup import Lookup, Work, item_name, put_collection
 from graph.rounds import Instance, unroll
 from graph.run import select_until
 from graph.runs import Runs
 from graph.spec import Spec
+from store.manifest import Entry
 from store.open import Store
 
 LOOK_BACK = 20  # runs that are searched for an instance's earlier key
@@ -34,9 +35,9 @@ class Planned(msgspec.Struct, frozen=True):
 def make_plan(spec: Spec, store: Store, until: str | None = None) -> list[Planned]:
     """Return what a run would do, instance by instance. Raises what `run` raises before anything runs."""
     instances = select_until(unroll(spec), until)
-    lookup = Lookup(spec, store)
+    lookup = Lookup(spec, store, instances)
     earlier = Earlier(store, spec.experiment.name)
-    return [_plan_one(instance, lookup, earlier) for instance in instances.values()]
+    return [_plan_one(instance, lookup, earlier) for instance in lookup.instances.values()]
 
 
 def _plan_one(instance: Instance, lookup: Lookup, earlier: Earlier) -> Planned:
@@ -44,7 +45,6 @@ def _plan_one(instance: Instance, lookup: Lookup, earlier: Earlier) -> Planned:
     if unknown:
         return Planned(instance.label, "may run", f"reads {', '.join(sorted(unknown))}")
     if instance.node.kind is None:
-        lookup.outputs[instance.label] = lookup.resolve_artifact(instance.node)
         return Planned(instance.label, "hit", "")
     work = lookup.work(instance)
     record = lookup.find(work)
@@ -54,7 +54,12 @@ def _plan_one(instance: Instance, lookup: Lookup, earlier: Earlier) -> Planned:
     reason = earlier.reason(instance.label, work)
     if not work.action.is_map:
         return Planned(instance.label, "will run", reason)
-    missing = sum(lookup.find(piece) is None for piece in work.pieces)
+    records = [(piece, lookup.find(piece)) for piece in work.pieces]
+    entries = [Entry(piece.element or "", "artifact", held.output, held.size) for piece, held in records if held]
+    missing = len(work.pieces) - len(entries)
+    if not missing:  # other elements of earlier maps, put together anew: nothing is executed
+        lookup.outputs[instance.label] = put_collection(lookup.store, item_name(instance.node.kind), entries)[0]
+        return Planned(instance.label, "hit", "", len(work.pieces))
     return Planned(instance.label, "will run", reason, len(work.pieces), missing)
 
 
@@ -65,7 +70,7 @@ class Earlier:
         self.store = store
         runs = Runs(store)
         self._outcomes = (runs.outcomes(run) for _, run in zip(range(LOOK_BACK), runs.ids(experiment)))
-        self._keys: dict[str, str] = {}
+        self._keys: dict[str, str] = {}  # "" where the newest run of it failed
 
     def reason(self, label: str, work: Work) -> str:
         """Return which parts of the key changed since the newest earlier run of that instance."""
@@ -74,8 +79,10 @@ class Earlier:
             if outcomes is None:
                 return "never run"
             for name, event in outcomes.items():
-                if event.key:
+                if event.key or event.state == "failed":
                     self._keys.setdefault(name, event.key)
+        if not self._keys[label]:
+            return "failed in its last run"
         record = self.store.records.find(self._keys[label])
         if record is None:
             return "its record is gone"

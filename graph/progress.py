@@ -51,17 +51,22 @@ class LiveTable:
     """A table of nodes by round that redraws itself; rows that have nothing to tell yet stay folded."""
 
     def __init__(self) -> None:
+        from rich.console import Console
         from rich.live import Live
 
+        self._console = Console()
         self._events: dict[str, Event] = {}
         self._began: dict[str, float] = {}
-        self._live = Live(get_renderable=self._draw, refresh_per_second=4, transient=False)
+        self._is_over = False
+        self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=4)
 
     def __enter__(self) -> LiveTable:
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        self._live.vertical_overflow = "visible"
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
@@ -80,23 +85,31 @@ class LiveTable:
         self._events[event.label] = event
 
     def _draw(self) -> Table:
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("node", "round", "elements", "state", "time", "progress"):
             table.add_column(name, justify="right" if name in ("round", "elements", "time") else "left")
-        waiting = 0
-        for event in self._events.values():
-            if event.state == "waiting":
-                waiting += 1
-                continue
+        begun = [event for event in self._events.values() if event.state != "waiting"]
+        shown = self._fitting(begun)
+        if len(begun) > len(shown):
+            table.add_row(f"[dim]{len(begun) - len(shown)} more done[/]")
+        for event in shown:
             name, _, round = event.label.partition("[")
             state = f"[{STYLES[event.state]}]{event.state}[/]"
-            told = event.error or numbers_text(event)
+            told = escape(event.error or numbers_text(event))
             table.add_row(name, round.rstrip("]"), elements_text(event), state, self._time(event), told)
-        if waiting:
-            table.add_row(f"[dim]{waiting} more wait[/]")
+        if len(self._events) > len(begun):
+            table.add_row(f"[dim]{len(self._events) - len(begun)} more wait[/]")
         return table
+
+    def _fitting(self, begun: list[Event]) -> list[Event]:
+        """Leave out the first finished rows where the terminal is too low for all; all are drawn at the end."""
+        excess = len(begun) - (self._console.size.height - 4)
+        finished = [event.label for event in begun if event.state in ("hit", "done")]
+        folded = set(finished[: max(0, excess)]) if not self._is_over else set()
+        return [event for event in begun if event.label not in folded]
 
     def _time(self, event: Event) -> str:
         if event.state == "running":

@@ -17,7 +17,7 @@ from graph.params import Mistakes
 from graph.reference import Reference
 from graph.spec import NodeSpec, Spec
 from store.artifact import Artifact
-from store.collection import Collection
+from store.collection import PREFIX
 from store.open import item_type, type_name
 
 
@@ -50,11 +50,9 @@ def unroll(spec: Spec) -> dict[str, Instance]:
     """Return the instances of a spec by label, producers before consumers.
 
     Raises:
-        SpecError: unknown names, references across the loop's border, types that do not fit, cycles; all of them.
+        SpecError: references across the loop's border, types that do not fit, cycles; all of them.
     """
     mistakes = Mistakes(str(spec.path))
-    _check_names(spec, mistakes)
-    mistakes.raise_any()
     inside = find_inside(spec)
     instances = {}
     for node in spec.nodes.values():
@@ -93,37 +91,19 @@ def round_key(round: int) -> str:
     return f"{round:04d}"
 
 
-def _check_names(spec: Spec, mistakes: Mistakes) -> None:
-    for node in spec.nodes.values():
-        where = f"nodes.{node.name}"
-        known = node.kind.inputs if node.kind else {}
-        for name, alternatives in node.inputs.items():
-            if name not in known:
-                listed = nearest(name, known) or f"; known: {', '.join(known) or 'none'}"
-                mistakes.add(where, f"inputs.{name}", f"{node.kind_name or 'an artifact'} has no such input{listed}")
-            for reference in alternatives:
-                if reference.node not in spec.nodes:
-                    expected = f"names no node{nearest(reference.node, spec.nodes)}"
-                    mistakes.add(where, f"input {reference.node!r}", expected)
-        for name, wanted in known.items():
-            if name not in node.inputs and not wanted.is_optional:
-                mistakes.add(where, f"inputs.{name}", f"is missing: expected {_text(wanted.type)}")
-
-
 def _unroll_one(spec: Spec, node: NodeSpec, round: int | None, inside: set[str], mistakes: Mistakes) -> Instance:
     sources = {}
     for name, alternatives in node.inputs.items():
-        assert node.kind is not None  # an artifact has no inputs: _check_names
+        assert node.kind is not None  # an artifact has no inputs: graph.spec
         place = Mistakes(mistakes.file)
         reference = _choose(alternatives, round)
-        for crossing in alternatives:
-            _check_border(node, crossing, inside, place)
         if reference is None and not node.kind.inputs[name].is_optional:
             text = " | ".join(str(alternative) for alternative in alternatives)
             place.add(f"nodes.{node.name}", f"inputs.{name} = {text!r}", "is absent in round 1: add `| other`")
-        if reference is not None and not place.lines:
-            source = _source(spec, node, name, reference, round, inside, place)
-            if source is not None:
+        for alternative in alternatives:  # all are checked, also those that this round does not take
+            _check_border(node, name, alternative, inside, place)
+            source = None if place.lines else _source(spec, node, name, alternative, round, inside, place)
+            if source is not None and alternative is reference:
                 sources[name] = source
         mistakes.lines += place.lines
     return Instance(label_of(node.name, round), node, round, sources)
@@ -135,8 +115,8 @@ def _choose(alternatives: tuple[Reference, ...], round: int | None) -> Reference
     return next(present, None)
 
 
-def _check_border(node: NodeSpec, reference: Reference, inside: set[str], mistakes: Mistakes) -> None:
-    where, what = f"nodes.{node.name}", f"input {str(reference)!r}"
+def _check_border(node: NodeSpec, name: str, reference: Reference, inside: set[str], mistakes: Mistakes) -> None:
+    where, what = f"nodes.{node.name}", f"inputs.{name} = {str(reference)!r}"
     is_inside = reference.node in inside
     if reference.turn in ("-1", "past") and not is_inside:
         mistakes.add(where, what, f"{reference.node!r} is outside the loop: it has no earlier round")
@@ -164,6 +144,8 @@ def _source(
     if gives is not None:
         try:
             entry, is_zipped = fit(gives, wanted, entry, is_rounds)
+            if name == node.kind.facts.each and not is_zipped:
+                raise ValueError(f"gives one {_text(wanted.type)}, expected a collection of them to map over")
         except ValueError as error:
             mistakes.add(f"nodes.{node.name}", f"inputs.{name} = {str(reference)!r}", str(error))
             return None
@@ -200,11 +182,12 @@ def fit(gives: type[Artifact], wanted: Input, entry: str | None, is_rounds: bool
         if item is None:
             raise ValueError(f"gives one {_text(gives)} a round, expected {_text(target)}")
         target = item
-    if gives == target:
+    # By name, as the store does: two copies of a file declare the same types.
+    if _text(gives) == _text(target):
         return entry, False
-    if wanted.is_mapped and gives == Collection[target]:  # type: ignore[valid-type]
+    if wanted.is_mapped and _text(gives) == PREFIX + _text(target):
         return entry, True
-    parts = [part for part, cls in gives.parts.items() if cls is target] if entry is None else []
+    parts = [part for part, cls in gives.parts.items() if _text(cls) == _text(target)] if entry is None else []
     if len(parts) == 1:
         return parts[0], False
     raise ValueError(f"gives {_text(gives)}, expected {_text(target)}")
@@ -215,7 +198,8 @@ def _text(cls: type) -> str:
 
 
 def _sort(instances: dict[str, Instance], mistakes: Mistakes) -> list[str]:
-    order = graphlib.TopologicalSorter({label: instance.upstream() for label, instance in instances.items()})
+    # Sorted, since the order of a set of texts differs from process to process.
+    order = graphlib.TopologicalSorter({label: sorted(instance.upstream()) for label, instance in instances.items()})
     try:
         return list(order.static_order())
     except graphlib.CycleError as error:

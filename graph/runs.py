@@ -5,7 +5,7 @@
     runs/<id>/end.json           how it ended: written last; absent if the driver was killed
 
 Ids start with the UTC time, so they sort by it. A run's results are one artifact as well, a collection of what every
-instance gave, and the ref of the experiment's name stands for the newest one.
+instance gave, and the ref of the experiment's name stands for those of the newest run without failures.
 """
 
 from __future__ import annotations
@@ -90,11 +90,15 @@ class Runs:
     def ids(self, experiment: str | None = None) -> Iterator[str]:
         """Yield run ids, newest first; only those of one experiment if it is named."""
         for run in sorted(self.store.objects.list("runs"), reverse=True):
-            if experiment is None or self.root(run).experiment == experiment:
+            try:
+                root = self.root(run)
+            except (OSError, msgspec.MsgspecError):
+                continue  # killed as it began
+            if experiment is None or root.experiment == experiment:
                 yield run
 
     def find(self, run: str | None, experiment: str | None) -> str:
-        """Return the run of that id, else the newest that ended with results. Raises NotFoundError."""
+        """Return the run of that id, else the newest of the experiment, ended or not. Raises NotFoundError."""
         if run is not None:
             known = self.store.objects.list("runs")
             if run not in known:
@@ -121,7 +125,13 @@ class Runs:
         """Return a run's events in order, as far as they were written."""
         names = sorted(name for name in self.store.objects.list(f"runs/{run}") if name.startswith("events-"))
         lines = b"".join(self.store.objects.read(f"runs/{run}/{name}") for name in names).splitlines()
-        return [msgspec.json.decode(line, type=Event) for line in lines]
+        events = []
+        for line in lines:
+            try:
+                events.append(msgspec.json.decode(line, type=Event))
+            except msgspec.MsgspecError:
+                break  # a segment torn by a power cut: what came before it holds
+        return events
 
     def outcomes(self, run: str) -> dict[str, Event]:
         """Return the last event of every instance of a run."""

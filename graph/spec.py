@@ -6,9 +6,12 @@ and the nearest known name. What a spec may say is in the README, "The spec".
 
 from __future__ import annotations
 
+import re
 import tomllib
+import typing
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,10 +19,13 @@ from graph.errors import KindError, SpecError, nearest
 from graph.kinds import Kind, NoParams, find_kind
 from graph.params import Mistakes, read_params
 from graph.reference import Reference, parse_reference
+from store.artifact import Artifact
 from store.errors import Unacceptable
+from store.open import type_name
 from store.refs import check_name
 
 TABLES = {"experiment", "tables", "nodes", "store", "compute"}
+NODE_NAME = re.compile(r"[A-Za-z][\w-]*")
 NODE_KEYS = {"kind", "artifact", "inputs", "params", "seed", "threads"}
 
 
@@ -32,14 +38,14 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     seed: int = 0
-    rounds: int = 1
+    rounds: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class Compute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[compute]`: `inline` runs in this process, `local` on a Dask LocalCluster. Never part of a key."""
 
-    executor: str = "inline"
-    workers: int = 2
+    executor: Literal["inline", "local"] = "inline"
+    workers: Annotated[int, msgspec.Meta(ge=1)] = 2
 
 
 class NodeSpec(msgspec.Struct, frozen=True):
@@ -108,11 +114,10 @@ def _apply(document: dict[str, Any], setting: str, mistakes: Mistakes) -> None:
         value = text
     table = document
     for depth, part in enumerate(parts[:-1]):
-        inner = table.setdefault(part, {}) if depth or part in TABLES else None
-        if parts[0] == "nodes" and depth == 1 and not inner:
-            mistakes.add("", f"--set {setting!r}", f"no node is named {part!r}{nearest(part, document['nodes'])}")
-            del table[part]
+        if parts[0] == "nodes" and depth == 1 and part not in table:
+            mistakes.add("", f"--set {setting!r}", f"no node is named {part!r}{nearest(part, table)}")
             return
+        inner = table.setdefault(part, {}) if depth or part in TABLES else None
         if not isinstance(inner, dict):
             mistakes.add("", f"--set {setting!r}", f"{'.'.join(parts[: depth + 1])} is no table")
             return
@@ -123,7 +128,9 @@ def _apply(document: dict[str, Any], setting: str, mistakes: Mistakes) -> None:
 def _check_keys(mistakes: Mistakes, table: str, found: dict[str, Any], known: set[str]) -> None:
     for key in found:
         if key not in known:
-            mistakes.add(table, key, f"no such key here{nearest(key, known) or '; known: ' + ', '.join(sorted(known))}")
+            what = key if isinstance(found[key], dict) else f"{key} = {found[key]!r}"
+            listed = nearest(key, known) or f"; known: {', '.join(sorted(known))}"
+            mistakes.add(table, what, f"no such key here{listed}")
 
 
 def _read_experiment(document: dict[str, Any], mistakes: Mistakes) -> Experiment:
@@ -131,16 +138,12 @@ def _read_experiment(document: dict[str, Any], mistakes: Mistakes) -> Experiment
     if not isinstance(table, dict):
         mistakes.add("experiment", "", "expected a table with the experiment's name")
         return Experiment("")
-    experiment = read_params(Experiment, table, mistakes, "experiment", Path())
-    if experiment is None:
-        return Experiment("")
+    name = table.get("name")
     try:
-        check_name(experiment.name)
+        check_name(name if isinstance(name, str) else "any")
     except Unacceptable as error:
-        mistakes.add("experiment", f"name = {experiment.name!r}", str(error).partition(": ")[2])
-    if experiment.rounds < 1:
-        mistakes.add("experiment", f"rounds = {experiment.rounds}", "need 1 or more")
-    return experiment
+        mistakes.add("experiment", f"name = {name!r}", str(error).partition(": ")[2])
+    return read_params(Experiment, table, mistakes, "experiment", Path()) or Experiment("")
 
 
 def _read_store(document: dict[str, Any], path: Path, mistakes: Mistakes) -> str | None:
@@ -160,13 +163,7 @@ def _read_store(document: dict[str, Any], path: Path, mistakes: Mistakes) -> str
 
 
 def _read_compute(document: dict[str, Any], mistakes: Mistakes) -> Compute:
-    table = document.get("compute", {})
-    compute = read_params(Compute, table, mistakes, "compute", Path()) or Compute()
-    if compute.executor not in ("inline", "local"):
-        mistakes.add("compute", f"executor = {compute.executor!r}", "expected 'inline' or 'local'")
-    if compute.workers < 1:
-        mistakes.add("compute", f"workers = {compute.workers}", "need 1 or more")
-    return compute
+    return read_params(Compute, document.get("compute", {}), mistakes, "compute", Path()) or Compute()
 
 
 def _read_nodes(document: dict[str, Any], path: Path, mistakes: Mistakes) -> dict[str, NodeSpec]:
@@ -175,14 +172,18 @@ def _read_nodes(document: dict[str, Any], path: Path, mistakes: Mistakes) -> dic
         mistakes.add("nodes", "", "expected at least one [nodes.NAME]")
         return {}
     shared = document.get("tables", {})
+    if not isinstance(shared, dict):
+        mistakes.add("", f"tables = {shared!r}", "expected tables [tables.NAME]")
+        shared = {}
     nodes = {}
     for name, table in tables.items():
         if not isinstance(table, dict):
             mistakes.add("nodes", f"{name} = {table!r}", "expected a table")
-        elif not name.replace("-", "_").isidentifier():
+        elif not NODE_NAME.fullmatch(name):
             mistakes.add(f"nodes.{name}", "", "a node's name needs letters, digits, '_' and '-', a letter first")
         else:
             nodes[name] = _read_node(name, table, shared, path, mistakes)
+    _check_names(nodes, tables, mistakes)
     return nodes
 
 
@@ -192,39 +193,63 @@ def _read_node(name: str, table: dict[str, Any], shared: dict[str, Any], path: P
     kind_name, artifact = table.get("kind"), table.get("artifact")
     if (kind_name is None) == (artifact is None):
         mistakes.add(where, "", "expected either kind = or artifact =")
-    kind = None
-    if isinstance(kind_name, str):
-        try:
-            kind = find_kind(str(kind_name), path.parent.absolute())
-        except KindError as error:
-            mistakes.add(where, f"kind = {kind_name!r}", str(error))
-    elif kind_name is not None:
-        mistakes.add(where, f"kind = {kind_name!r}", "expected text")
-    raw = _fill_tables(table.get("params", {}), shared, mistakes, where)
+    if artifact is not None and kind_name is None:
+        _check_artifact(table, mistakes, where)
+    kind = _read_kind(kind_name, path.parent, mistakes, where)
+    raw = _fill_tables(table.get("params", {}), shared, mistakes, where, "params")
     params: msgspec.Struct | None = NoParams()
     if kind is not None:
-        params = read_params(kind.params, raw, mistakes, f"{where}", path.parent, "params.")
-    numbers = {}
-    for key, lowest in (("seed", 0), ("threads", 1)):
-        number = table.get(key)
-        if number is not None and (type(number) is not int or number < lowest):
-            mistakes.add(where, f"{key} = {number!r}", f"expected a whole number, {lowest} or more")
-        numbers[key] = number
+        params = read_params(kind.params, raw, mistakes, where, path.parent, "params.")
+    threads = _read_number(table, "threads", 1, mistakes, where)
     return NodeSpec(
-        name,
-        kind,
-        str(kind_name or ""),
-        artifact,
-        _read_inputs(table.get("inputs", {}), mistakes, where),
-        params or NoParams(),
-        numbers["seed"],
-        numbers["threads"] if numbers["threads"] != 1 else None,
+        name=name,
+        kind=kind,
+        kind_name=kind.name if kind else "",
+        artifact=artifact,
+        inputs=_read_inputs(table.get("inputs", {}), mistakes, where),
+        params=params or NoParams(),
+        seed=_read_number(table, "seed", 0, mistakes, where),
+        threads=None if threads == 1 else threads,
     )
 
 
+def _read_kind(name: Any, folder: Path, mistakes: Mistakes, where: str) -> Kind | None:
+    if isinstance(name, Setting) and ".py:" in name:
+        name = str(Path(name).absolute())  # a file named by --set is relative to the working folder
+    if isinstance(name, str):
+        try:
+            return find_kind(str(name), folder.absolute())
+        except KindError as error:
+            mistakes.add(where, f"kind = {str(name)!r}", str(error).removeprefix(f"kind {str(name)!r}: "))
+    elif name is not None:
+        mistakes.add(where, f"kind = {name!r}", "expected text")
+    return None
+
+
+def _check_artifact(table: dict[str, Any], mistakes: Mistakes, where: str) -> None:
+    name = table["artifact"]
+    try:
+        check_name(name if isinstance(name, str) else "")
+    except Unacceptable as error:
+        mistakes.add(where, f"artifact = {name!r}", f"expected a digest or a ref; {str(error).partition(': ')[2]}")
+    for key in ("params", "seed", "threads"):
+        if key in table:
+            mistakes.add(where, key, "an artifact is there already: nothing runs that could use this")
+
+
+def _read_number(table: dict[str, Any], key: str, lowest: int, mistakes: Mistakes, where: str) -> int | None:
+    number = table.get(key)
+    if number is not None and (type(number) is not int or number < lowest):
+        mistakes.add(where, f"{key} = {number!r}", f"expected a whole number, {lowest} or more")
+    return number
+
+
 def _read_inputs(table: Any, mistakes: Mistakes, where: str) -> dict[str, tuple[Reference, ...]]:
-    inputs = {}
-    for name, text in table.items() if isinstance(table, dict) else [("inputs", table)]:
+    inputs: dict[str, tuple[Reference, ...]] = {}
+    if not isinstance(table, dict):
+        mistakes.add(where, f"inputs = {table!r}", "expected a table")
+        return inputs
+    for name, text in table.items():
         try:
             inputs[name] = parse_reference(text)
         except ValueError as error:
@@ -232,13 +257,34 @@ def _read_inputs(table: Any, mistakes: Mistakes, where: str) -> dict[str, tuple[
     return inputs
 
 
-def _fill_tables(value: Any, shared: dict[str, Any], mistakes: Mistakes, where: str) -> Any:
+def _check_names(nodes: dict[str, NodeSpec], named: Iterable[str], mistakes: Mistakes) -> None:
+    """Note inputs that a kind does not have or lacks, and references to no node; `named` is what stands in the spec."""
+    for node in nodes.values():
+        if node.kind is None and node.artifact is None:
+            continue  # its kind is a mistake already
+        where, known = f"nodes.{node.name}", node.kind.inputs if node.kind else {}
+        for name, alternatives in node.inputs.items():
+            if name not in known:
+                listed = nearest(name, known) or f"; known: {', '.join(known) or 'none'}"
+                mistakes.add(where, f"inputs.{name}", f"{node.kind_name or 'an artifact'} has no such input{listed}")
+            for reference in alternatives:
+                if reference.node not in named:
+                    expected = f"no node is named {reference.node!r}{nearest(reference.node, named)}"
+                    mistakes.add(where, f"inputs.{name} = {str(reference)!r}", expected)
+        for name, wanted in known.items():
+            if name not in node.inputs and not wanted.is_optional:
+                expected = f"is missing: expected {type_name(typing.cast(type[Artifact], wanted.type))}"
+                mistakes.add(where, f"inputs.{name}", expected)
+
+
+def _fill_tables(value: Any, shared: dict[str, Any], mistakes: Mistakes, where: str, key: str) -> Any:
     """Put the tables of `[tables]` where `$name` asks for them."""
     if isinstance(value, dict):
-        return {key: _fill_tables(item, shared, mistakes, where) for key, item in value.items()}
-    if not isinstance(value, str) or not value.startswith("$"):
+        return {name: _fill_tables(item, shared, mistakes, where, f"{key}.{name}") for name, item in value.items()}
+    if not isinstance(value, str) or not re.fullmatch(r"\$[A-Za-z_][\w-]*", value):
         return value
     if value[1:] not in shared:
-        mistakes.add(where, value, f"[tables] has no such table{nearest(value[1:], shared)}")
+        expected = f"[tables] has no table {value[1:]!r}{nearest(value[1:], shared)}"
+        mistakes.add(where, f"{key} = {str(value)!r}", expected)
         return {}
     return shared[value[1:]]

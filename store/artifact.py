@@ -8,14 +8,15 @@ name; a changed layout is a new version, never a reinterpretation.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import msgspec
 
 from store.digest import digest
 from store.encoding import ArrayMeta, decode_chunk, decode_metadata, encode_array
-from store.errors import Missing, Unacceptable
+from store.errors import Unacceptable
 from store.manifest import INLINE_BELOW, Entry, check_key
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ class Artifact:
     parts: ClassVar[dict[str, builtins.type[Artifact]]] = {}
     digest: str | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Its digest would go on naming the old content. Names with an underscore are for what is read late.
+        if self.digest is not None and name != "digest" and not name.startswith("_"):
+            raise AttributeError(f"{self.type} {self.digest[:12]} is stored and cannot change: make a new one")
+        super().__setattr__(name, value)
+
     def write(self, w: Writer) -> None:
         """Write the content; must be a function of the content alone (no time, no host, no dict order)."""
         raise NotImplementedError
@@ -51,6 +58,11 @@ class Artifact:
 
     def summary(self) -> dict[str, Any]:
         """Return a few JSON-able facts for people."""
+        return {}
+
+    @classmethod
+    def summarise(cls, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a few JSON-able facts of a whole collection of this type."""
         return {}
 
 
@@ -86,7 +98,7 @@ class Writer:
             column = [getattr(row, field.name) for row in rows]
             dtype = _COLUMN.get(field.type)
             if dtype is None and field.type is not str:
-                column = [msgspec.json.encode(value).decode() for value in column]
+                column = [_encode_json(value, f"{name}/{field.encode_name}").decode() for value in column]
             values = column if dtype is None else np.array(column, dtype=dtype)
             self.array(f"{name}/{field.encode_name}", values, dims=("row",))
 
@@ -134,10 +146,10 @@ class Reader:
     def __init__(self, store: Store, name: str) -> None:
         self.digest = name
         self._store = store
-        manifest = store.manifests.get(name)
+        self._manifest = manifest = store.manifests.get(name)
         self.type = manifest.type
         named = {entry.key: entry for entry in manifest.entries}
-        self._parts = {key: entry.digest for key, entry in named.items()} if manifest.is_split else {}
+        self._parts = named if manifest.is_split else {}
         self._entries = {} if manifest.is_split else named
 
     @property
@@ -146,7 +158,7 @@ class Reader:
         return msgspec.json.decode(self.bytes("zarr.json"))["attributes"]
 
     def array(self, name: str) -> np.ndarray:
-        """Return a whole array; text comes as an object array of str. Read-only where it is one chunk."""
+        """Return a whole array, read-only; text comes as an object array of str."""
         meta = self._meta(name)
         return self._rows(name, meta, 0, meta.shape[0] if meta.shape else 1)
 
@@ -200,9 +212,9 @@ class Reader:
         return key in self._entries
 
     def entry(self, key: str) -> Entry:
-        """Return an entry. Raises Missing."""
+        """Return an entry. Raises Unacceptable: there is none of that key (nothing is lost, so not Missing)."""
         if not self.has(key):
-            raise Missing(f"entry {key!r} of {self.type}", self.digest)
+            raise Unacceptable(f"{self.type} {self.digest[:12]} has no entry {key!r}")
         return self._entries[key]
 
     def bytes(self, key: str) -> bytes:
@@ -243,18 +255,35 @@ class Reader:
         tail = "/0" * (len(meta.shape) - 1)
         chunks = [decode_chunk(self.bytes(f"{name}/c/{n}{tail}"), meta) for n in range(first, last + 1)]
         joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        joined.flags.writeable = False
         offset = first * meta.chunk_rows
         return joined[start - offset : stop - offset]
 
     def _load_part(self, part: str) -> None:
-        name = self._parts.pop(part, None)
-        if name is not None:
-            self._entries.update((entry.key, entry) for entry in self._store.manifests.get(name).entries)
+        named = self._parts.get(part)
+        if named is not None:
+            manifest = self._store.manifests.get_part(self._manifest, named)
+            self._entries.update((entry.key, entry) for entry in manifest.entries)
+            self._parts.pop(part, None)  # last: another thread may read meanwhile
 
 
 _COLUMN: dict[Any, str] = {int: "int64", float: "float64", bool: "bool"}
 
 
 def _group_metadata(attrs: dict[str, Any]) -> bytes:
-    document = {"attributes": attrs, "zarr_format": 3, "node_type": "group"}
-    return msgspec.json.encode(document, order="deterministic")
+    return _encode_json({"attributes": attrs, "zarr_format": 3, "node_type": "group"}, "attrs")
+
+
+def _encode_json(value: Any, where: str) -> bytes:
+    """Return JSON with sorted keys. Raises Unacceptable for NaN and infinities: JSON would turn them into null."""
+    if not _is_finite(msgspec.to_builtins(value)):
+        raise Unacceptable(f"{where}: JSON has no NaN and no infinity; write an array, or None")
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_finite(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(_is_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)

@@ -7,7 +7,7 @@ names mean the same bytes. Every read is verified against the digest and the siz
 from __future__ import annotations
 
 from store.digest import digest
-from store.errors import Damaged, Missing
+from store.errors import Damaged, Missing, StoreError
 from store.objects import Objects
 
 TRIAL_BYTES = 1 << 16
@@ -24,9 +24,9 @@ class Blobs:
     def put(self, data: bytes) -> str:
         """Store bytes and return their digest; nothing is written if they are there already."""
         name = digest(data)
-        path = _path(name)
-        if not self.rewrite and (self.objects.exists(path + ".zst") or self.objects.exists(path)):
+        if not self.rewrite and self.has(name):
             return name
+        path = _path(name)
         packed = _compress(data)
         if packed is None:
             self.objects.write(path, data)
@@ -44,19 +44,17 @@ class Blobs:
             Missing: no such blob.
             Damaged: other bytes lie under its name.
         """
-        path = _path(name)
-        try:
-            data = _decompress(name, self.objects.read(path + ".zst"), size)
-        except FileNotFoundError:
+        # Both names may be there, and one of them damaged: what is whole wins.
+        error: StoreError = Missing("blob", name)
+        for is_packed in (True, False):
             try:
-                data = self.objects.read(path)
+                data = self.objects.read(_path(name) + (".zst" if is_packed else ""))
+                return _verify(name, _decompress(name, data, size) if is_packed else data, size)
             except FileNotFoundError:
-                raise Missing("blob", name) from None
-        if len(data) != size:
-            raise Damaged("blob", name, f"{len(data)} bytes, expected {size}")
-        if digest(data) != name:
-            raise Damaged("blob", name, "its bytes have another digest")
-        return data
+                continue
+            except Damaged as damaged:
+                error = damaged
+        raise error
 
     def has(self, name: str) -> bool:
         """Tell whether a blob of that name is there, unread."""
@@ -66,6 +64,14 @@ class Blobs:
 
 def _path(name: str) -> str:
     return f"cas/{name[:2]}/{name}"
+
+
+def _verify(name: str, data: bytes, size: int) -> bytes:
+    if len(data) != size:
+        raise Damaged("blob", name, f"{len(data)} bytes, expected {size}")
+    if digest(data) != name:
+        raise Damaged("blob", name, "its bytes have another digest")
+    return data
 
 
 def _compress(data: bytes) -> bytes | None:

@@ -75,4 +75,4 @@ class Collection(Artifact, Mapping[str, T], Generic[T]):
         return cls(item, reader)
 
     def summary(self) -> dict[str, Any]:
-        return {"entries": len(self)}
+        return {"entries": len(self), **self.item.summarise(self)}

@@ -7,7 +7,7 @@ written, also one full of zeros. Values keep their bits: NaN payloads and negati
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -29,6 +29,24 @@ class ArrayMeta(msgspec.Struct, frozen=True):
     data_type: str
     chunk_rows: int
     dims: tuple[str, ...]
+
+
+class _ChunkShape(msgspec.Struct):
+    chunk_shape: tuple[Annotated[int, msgspec.Meta(ge=1)], ...]
+
+
+class _Grid(msgspec.Struct):
+    configuration: _ChunkShape
+
+
+class _Document(msgspec.Struct):
+    shape: tuple[Annotated[int, msgspec.Meta(ge=0, lt=2**48)], ...]
+    data_type: str
+    chunk_grid: _Grid
+    dimension_names: tuple[str, ...] = ()
+
+
+_document = msgspec.json.Decoder(_Document)
 
 
 def encode_array(values: Any, dims: tuple[str, ...], rows: int | None) -> tuple[bytes, Iterator[tuple[str, bytes]]]:
@@ -53,6 +71,8 @@ def encode_array(values: Any, dims: tuple[str, ...], rows: int | None) -> tuple[
     if len(dims) != array.ndim:
         raise Unacceptable(f"{len(dims)} dimension names {dims} for an array of shape {array.shape}")
     length = array.shape[0] if array.ndim else 1
+    if rows is not None and rows < 1:
+        raise Unacceptable(f"rows = {rows}: expected 1 or more rows in a chunk")
     if rows is None:
         row_bytes = 64 if is_text else array.nbytes // max(1, length)
         rows = max(1, CHUNK_BYTES // max(1, row_bytes))
@@ -82,15 +102,17 @@ def _encode_chunks(array: np.ndarray, meta: ArrayMeta) -> Iterator[tuple[str, by
 
 def decode_metadata(data: bytes) -> ArrayMeta:
     """Return what a zarr.json says. Raises Unacceptable for anything that `encode_array` does not write."""
-    document = msgspec.json.decode(data)
     try:
-        chunk_shape = document["chunk_grid"]["configuration"]["chunk_shape"]
-        shape = tuple(document["shape"])
-        dims = tuple(document.get("dimension_names", ()))
-        meta = ArrayMeta(shape, document["data_type"], chunk_shape[0] if shape else 1, dims)
-    except (KeyError, TypeError, IndexError) as error:
-        raise Unacceptable(f"array metadata without {error}") from None
-    if _metadata(meta) != data:
+        document = _document.decode(data)
+    except msgspec.MsgspecError as error:
+        raise Unacceptable(f"array metadata that is not in this store's form: {error}") from None
+    shape, chunk_shape = document.shape, document.chunk_grid.configuration.chunk_shape
+    rows = chunk_shape[0] if shape and chunk_shape else 1
+    meta = ArrayMeta(shape, document.data_type, rows, document.dimension_names)
+    is_known = meta.data_type in NUMBERS or (meta.data_type == "string" and len(shape) == 1)
+    # A chunk may not be longer than the array: a tiny file could else ask for a huge one.
+    is_known = is_known and rows <= max([1, *shape[:1]]) and len(meta.dims) == len(shape)
+    if not is_known or _metadata(meta) != data:
         raise Unacceptable("array metadata that is not in this store's form")
     return meta
 
@@ -101,8 +123,9 @@ def decode_chunk(data: bytes, meta: ArrayMeta) -> np.ndarray:
 
     shape = (meta.chunk_rows, *meta.shape[1:]) if meta.shape else ()
     if meta.data_type == "string":
+        decoded = _decode_text(data, meta.chunk_rows)
         texts = np.empty(meta.chunk_rows, dtype=object)
-        texts[:] = _decode_text(data, meta.chunk_rows)
+        texts[:] = decoded
         return texts
     dtype = np.dtype(meta.data_type).newbyteorder("<")
     if len(data) != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
@@ -120,14 +143,19 @@ def _encode_text(texts: list[str]) -> bytes:
 
 
 def _decode_text(data: bytes, count: int) -> list[str]:
+    if int.from_bytes(data[:4], "little") != count or len(data) < 4 + 4 * count:
+        raise Unacceptable(f"a chunk of text that does not hold {count} strings")
     texts, at = [], 4
     for _ in range(count):
         length = int.from_bytes(data[at : at + 4], "little")
-        texts.append(data[at + 4 : at + 4 + length].decode())
+        texts.append(data[at + 4 : at + 4 + length])
         at += 4 + length
-    if at != len(data) or int.from_bytes(data[:4], "little") != count:
+    if at != len(data):
         raise Unacceptable(f"a chunk of text that does not hold {count} strings")
-    return texts
+    try:
+        return [text.decode() for text in texts]
+    except UnicodeDecodeError as error:
+        raise Unacceptable(f"a chunk of text that is not UTF-8: {error}") from None
 
 
 def _metadata(meta: ArrayMeta) -> bytes:

@@ -11,6 +11,7 @@ No time, host or version is inside: equal content has equal bytes. Anything not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -23,6 +24,7 @@ from store.objects import Objects
 MAGIC = b"dataflow-manifest 1\n"
 INLINE_BELOW = 4096
 SPLIT_ABOVE = 4096
+PART = re.compile("[0-9a-f]{2}")
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -72,13 +74,15 @@ class Manifests:
             Missing, Damaged: as for blobs.
             Unacceptable: the bytes are not a canonical manifest.
         """
-        try:
-            data = self.objects.read(_path(name))
-        except FileNotFoundError:
-            raise Missing("manifest", name) from None
-        if digest(data) != name:
-            raise Damaged("manifest", name, "its bytes have another digest")
-        return decode(data)
+        return decode(self._read(name))
+
+    def get_part(self, whole: Manifest, part: Entry) -> Manifest:
+        """Return one part of a split manifest. Raises as `get` does, also where it holds what another part should."""
+        manifest = self.get(part.digest)
+        strange = [entry.key for entry in manifest.entries if digest(entry.key.encode())[:2] != part.key]
+        if manifest.is_split or manifest.type != whole.type or strange:
+            raise Unacceptable(f"manifest {part.digest} is not part {part.key} of a {whole.type}")
+        return manifest
 
     def has(self, name: str) -> bool:
         """Tell whether a manifest of that name is there, unread."""
@@ -86,7 +90,16 @@ class Manifests:
 
     def size(self, name: str) -> int:
         """Return the size of a manifest in bytes. Raises Missing, Damaged."""
-        return len(encode(self.get(name)))
+        return len(self._read(name))
+
+    def _read(self, name: str) -> bytes:
+        try:
+            data = self.objects.read(_path(name))
+        except FileNotFoundError:
+            raise Missing("manifest", name) from None
+        if digest(data) != name:
+            raise Damaged("manifest", name, "its bytes have another digest")
+        return data
 
     def _put(self, manifest: Manifest) -> tuple[str, int]:
         data = encode(manifest)
@@ -108,7 +121,7 @@ def decode(data: bytes) -> Manifest:
         raise Unacceptable("not a manifest of version 1: its first line is another one")
     try:
         manifest = _decoder.decode(memoryview(data)[len(MAGIC) :])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unacceptable(f"not a manifest: {error}") from None
     if encode(manifest) != data:
         raise Unacceptable("a manifest that is not in canonical form")
@@ -131,6 +144,8 @@ def _check(manifest: Manifest) -> None:
         last = key
         if not is_digest(entry.digest) or entry.size < 0:
             raise Unacceptable(f"entry {entry.key!r} has no 64-hex digest or a negative size")
+        if manifest.is_split and not PART.fullmatch(entry.key):
+            raise Unacceptable(f"entry {entry.key!r} of a split manifest: expected two hex digits")
         if (entry.kind == "part") != manifest.is_split:
             raise Unacceptable(f"entry {entry.key!r} of kind {entry.kind}: parts stand in split manifests only")
         is_inline = entry.kind == "inline"

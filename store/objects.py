@@ -51,7 +51,7 @@ class LocalObjects:
         temporary = self._write_temporary(data)
         try:
             self._in_folder(os.replace, temporary, f"{self.root}/{name}")
-        except OSError:
+        except BaseException:
             os.unlink(temporary)
             raise
 
@@ -81,8 +81,12 @@ class LocalObjects:
         except FileNotFoundError:
             os.makedirs(os.path.dirname(temporary), exist_ok=True)
             file = open(temporary, "xb")
-        with file:
-            file.write(data)
+        try:
+            with file:
+                file.write(data)
+        except BaseException:  # a full disk, Ctrl-C
+            os.unlink(temporary)
+            raise
         return temporary
 
     @staticmethod

@@ -9,10 +9,10 @@ from typing import TypeVar
 from store.artifact import Artifact, Reader, Writer
 from store.blobs import Blobs
 from store.collection import Collection
-from store.errors import Unacceptable
+from store.errors import StoreError, Unacceptable
 from store.manifest import Manifests
 from store.objects import LocalObjects, Objects
-from store.records import Records
+from store.records import Record, Records
 from store.refs import Refs
 
 A = TypeVar("A", bound=Artifact)
@@ -27,6 +27,7 @@ class Store:
     def __init__(self, objects: Objects, url: str, rewrite: bool = False) -> None:
         self.objects = objects
         self.url = url
+        self.rewrite = rewrite
         self.blobs = Blobs(objects, rewrite)
         self.manifests = Manifests(objects, rewrite)
         self.records = Records(objects)
@@ -38,7 +39,8 @@ class Store:
 
     def put_sized(self, artifact: Artifact) -> tuple[str, int]:
         """Write an artifact; return its digest and the size of its manifest in bytes."""
-        if artifact.digest is not None and self.manifests.has(artifact.digest) and not self.manifests.rewrite:
+        # With `rewrite` too: what was opened is whole in the store, or its own producer is run again.
+        if artifact.digest is not None and self.manifests.has(artifact.digest):
             return artifact.digest, self.manifests.size(artifact.digest)
         writer = Writer(self)
         artifact.write(writer)
@@ -58,6 +60,24 @@ class Store:
         artifact = typing.cast(A, Collection.of(item, reader)) if item is not None else cls.open(reader)
         artifact.digest = digest
         return artifact
+
+    def commit(self, record: Record) -> Record:
+        """Add the record of what has been put, last of all; return the one that holds.
+
+        That is an earlier one if another writer came first and its output is there; with `rewrite`, only if it has
+        the same output.
+        """
+        held = self.records.find(record.key)
+        if held is not None and (held.output == record.output or (not self.rewrite and self._is_whole(held.output))):
+            return held
+        return self.records.add(record)
+
+    def _is_whole(self, digest: str) -> bool:
+        try:
+            self.manifests.get(digest)
+        except StoreError:
+            return False
+        return True
 
     def reader(self, digest: str) -> Reader:
         """Return the lazy reader of an artifact of whatever type."""

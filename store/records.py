@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from store.digest import is_digest
 from store.numbered import Numbered
 from store.objects import Objects
 
@@ -17,7 +18,8 @@ class Record(msgspec.Struct, frozen=True):
     """What one action gave.
 
     `size` is the output manifest's, in bytes. `action` holds the parts of the key, named, so that a later miss can
-    say which part changed. `ran` tells of the execution (start as ISO 8601 UTC, wall seconds, host, python, platform): never part of a key or an output.
+    say which part changed. `ran` tells of the execution (start as ISO 8601 UTC, wall seconds, host, python,
+    platform): never part of a key or an output.
     """
 
     key: str
@@ -45,7 +47,7 @@ class Records:
                 record = _decoder.decode(payload)
             except msgspec.MsgspecError:
                 continue  # of another version: a miss, not a failure
-            if record.key == key:
+            if record.key == key and is_digest(record.output):
                 return record
         return None
 

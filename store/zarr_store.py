@@ -70,5 +70,5 @@ def _cut(data: bytes, byte_range: ByteRequest | None) -> bytes:
         case OffsetByteRequest(offset):
             return data[offset:]
         case SuffixByteRequest(suffix):
-            return data[-suffix:]
+            return data[max(0, len(data) - suffix) :]
     return data

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nodes.policy.policy import Policy, load_model
-from nodes.policy.rollout import Rollout, check_frames, pictures, prompt_messages
+from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_messages
 from store.digest import digest
 
 if TYPE_CHECKING:
@@ -142,14 +142,15 @@ class ModelAnswerer:
         self, questions: Sequence[Question], pool: QuestionPool | None
     ) -> Iterator[tuple[Sequence[Question], Any]]:
         check_frames(questions, self.rollout)
+        pictures = None if pool is None else Pictures(pool)
         for start in range(0, len(questions), self.batch):
             chunk = questions[start : start + self.batch]
-            yield chunk, self._inputs(chunk, pool)
+            yield chunk, self._inputs(chunk, pictures)
             if self.progress is not None:
                 self.progress(start + len(chunk), len(questions))
 
-    def _inputs(self, chunk: Sequence[Question], pool: QuestionPool | None) -> Any:
-        images = None if pool is None else [pictures(pool, question) for question in chunk]
+    def _inputs(self, chunk: Sequence[Question], pictures: Pictures | None) -> Any:
+        images = None if pictures is None else [pictures.of(question) for question in chunk]
         texts = [
             self.processor.apply_chat_template(
                 prompt_messages(question, images and images[row]), add_generation_prompt=True, tokenize=False

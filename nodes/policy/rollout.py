@@ -59,13 +59,22 @@ def check_frames(questions: Sequence[Question], rollout: Rollout) -> None:
             )
 
 
-def pictures(pool: QuestionPool, question: Question) -> list[Image]:
-    """Return the frames that a question shows, in its order, as PIL images."""
-    from PIL import Image
+class Pictures:
+    """The frames that the questions of a pool show, as PIL images.
 
-    from nodes.questions.question import question_images
+    Training reads them in random order, so every scene stays open; the pictures themselves are kept in bounded number.
+    """
 
-    return [Image.fromarray(frame) for frame in question_images(pool, question)]
+    def __init__(self, pool: QuestionPool) -> None:
+        from nodes.questions import question
+
+        self._frames = question.Pictures(pool, limit_scenes=max(1, len(pool)))
+
+    def of(self, question: Question) -> list[Image]:
+        """Return the frames of a question, in its order."""
+        from PIL import Image
+
+        return [Image.fromarray(frame) for frame in self._frames.images(question)]
 
 
 def _lists_options(question: Question) -> bool:

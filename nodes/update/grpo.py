@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from graph.node import Progress, node
 from nodes.policy.policy import Policy, load_model, policy_from
-from nodes.policy.rollout import Rollout, check_frames, pictures, prompt_messages
+from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_text
 from nodes.questions.question import Question, QuestionPool, pool_rows
 from nodes.rewards.accuracy import accuracy
 from nodes.rewards.reward import find_reward
@@ -28,9 +28,9 @@ class Grpo(Struct, frozen=True, forbid_unknown_fields=True):
     steps: Annotated[int, Meta(ge=1, description="optimiser steps", extra={"unit": "steps"})] = 40
     prompts: Annotated[int, Meta(ge=1, description="questions a step")] = 32
     group: Annotated[int, Meta(ge=2, description="rollouts a question")] = 4
-    learning_rate: Annotated[float, Meta(gt=0, description="highest learning rate (AdamW)")] = 5e-4
+    learning_rate: Annotated[float, Meta(gt=0, description="highest learning rate (AdamW)")] = 3e-4
     schedule: Annotated[Literal["linear", "cosine", "constant"], Meta(description="of the learning rate, by steps")] = (
-        "constant"
+        "linear"
     )
 
 
@@ -58,22 +58,23 @@ def grpo(
             temperature=params.rollout.temperature,
         )
         model, processor = load_model(policy)
+        pictures = Pictures(questions)
         trainer = GRPOTrainer(
             model=model,
             reward_funcs=[_reward(name, rows, first=not place) for place, name in enumerate(params.rollout.rewards)],
             args=config,
             processing_class=processor,
-            train_dataset=lazy_dataset(len(rows), lambda index: _prompt(index, rows[index], questions)),
+            train_dataset=lazy_dataset(len(rows), lambda index: _prompt(index, rows[index], pictures)),
         )
         log = run_trainer(trainer, params.steps, progress, shown=("reward", "loss"))
         places = [*policy.trained_places, *(row.place for row in rows)]
         return Update(policy_from(model.eval(), processor, places), log)
 
 
-def _prompt(index: int, question: Question, pool: QuestionPool) -> dict[str, Any]:
-    """Return a row for TRL; `question_index` reaches the rewards."""
-    messages = [{"role": "user", "content": prompt_messages(question, None)[0]["content"][0]["text"]}]
-    return {"prompt": messages, "images": pictures(pool, question), "question_index": index}
+def _prompt(index: int, question: Question, pictures: Pictures) -> dict[str, Any]:
+    """Return a row for TRL, which puts the images before the text itself; `question_index` reaches the rewards."""
+    messages = [{"role": "user", "content": prompt_text(question)}]
+    return {"prompt": messages, "images": pictures.of(question), "question_index": index}
 
 
 def _reward(name: str, rows: Sequence[Question], first: bool) -> Callable[..., list[float]]:

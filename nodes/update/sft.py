@@ -14,8 +14,9 @@ from msgspec import Meta, Struct
 
 from graph.node import Progress, node
 from nodes.policy.policy import Policy, load_model, policy_from
-from nodes.policy.rollout import Rollout, check_frames, pictures, prompt_messages
+from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_text
 from nodes.questions.question import Question, QuestionPool, pool_rows
+from nodes.update.answer_labels import AnswerLabels, marks_answers
 from nodes.update.trainer import common_settings, lazy_dataset, run_trainer, trainer_room
 from nodes.update.update import Update
 
@@ -27,7 +28,7 @@ class Sft(Struct, frozen=True, forbid_unknown_fields=True):
     """Params of `update.sft`."""
 
     rollout: Rollout = Rollout()
-    steps: Annotated[int, Meta(ge=1, description="optimiser steps", extra={"unit": "steps"})] = 900
+    steps: Annotated[int, Meta(ge=1, description="optimiser steps", extra={"unit": "steps"})] = 1500
     batch: Annotated[int, Meta(ge=1, description="conversations a step")] = 16
     turns: Annotated[int, Meta(ge=1, description="most questions on one picture, as turns of one conversation")] = 8
     learning_rate: Annotated[float, Meta(gt=0, description="highest learning rate (AdamW)")] = 3e-3
@@ -50,19 +51,21 @@ def sft(policy: Policy, questions: QuestionPool, *, params: Sft, seed: int, prog
     with trainer_room(seed) as folder:
         from trl import SFTConfig, SFTTrainer
 
-        talks = conversations(rows, params.turns, seed)
+        talks, pictures = conversations(rows, params.turns, seed), Pictures(questions)
+        model, processor = load_model(policy)
+        quick = marks_answers(processor)
         config = SFTConfig(
             **common_settings(folder, seed, params.steps, params.learning_rate, params.schedule),
             per_device_train_batch_size=params.batch,
-            assistant_only_loss=True,
+            assistant_only_loss=not quick,
             max_length=None,
         )
-        model, processor = load_model(policy)
         trainer = SFTTrainer(
             model=model,
             args=config,
             processing_class=processor,
-            train_dataset=lazy_dataset(len(talks), lambda index: _conversation(talks[index], questions)),
+            data_collator=AnswerLabels(processor) if quick else None,
+            train_dataset=lazy_dataset(len(talks), lambda index: conversation_row(talks[index], pictures)),
         )
         log = run_trainer(trainer, params.steps, progress, shown=("loss", "mean_token_accuracy"))
         places = [*policy.trained_places, *(row.place for row in rows)]
@@ -97,14 +100,12 @@ def _chunks(rows: list[Question], size: int) -> list[list[Question]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _conversation(rows: Sequence[Question], pool: QuestionPool) -> dict[str, Any]:
-    """Return a row for TRL: `messages` with image slots in the first turn, and `images`."""
-    images = pictures(pool, rows[0])
+def conversation_row(rows: Sequence[Question], pictures: Pictures) -> dict[str, Any]:
+    """Return a row for TRL: `messages` with empty image slots in the first turn, and the `images` to fill them."""
+    images = pictures.of(rows[0])
     messages = []
     for turn, row in enumerate(rows):
-        # TRL fills empty image slots itself, and wants them empty.
-        user = prompt_messages(row, images if turn == 0 else None)
-        for part in user[0]["content"]:
-            part.pop("image", None)
-        messages += [*user, {"role": "assistant", "content": [{"type": "text", "text": row.answer}]}]
+        slots: list[dict[str, str]] = [{"type": "image"} for _ in images] if turn == 0 else []
+        messages.append({"role": "user", "content": [*slots, {"type": "text", "text": prompt_text(row)}]})
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": row.answer}]})
     return {"messages": messages, "images": images}

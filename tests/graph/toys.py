@@ -76,6 +76,7 @@ def count_call(name: str) -> None:
 class List(Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=0, description="elements", extra={"unit": "elements"})] = 3
     first: int = 0
+    size: int = 1
     path: External | None = None
 
 
@@ -83,7 +84,8 @@ class List(Struct, frozen=True, forbid_unknown_fields=True):
 def make_list(*, params: List) -> Collection[Numbers]:
     """List small numbers."""
     count_call("list")
-    return Collection(Numbers, {f"e{n:03d}": Numbers([n]) for n in range(params.first, params.first + params.count)})
+    numbers = range(params.first, params.first + params.count)
+    return Collection(Numbers, {f"e{n:03d}": Numbers([n] * params.size) for n in numbers})
 
 
 class Scale(Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +132,53 @@ def step(before: Numbers, data: Numbers | None, *, params: Step, seed: int) -> P
         pass
     drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, 10)
     return Pair(Numbers(before.values + params.add + drawn), Notes(f"drew {drawn}"))
+
+
+class Clip(Struct, frozen=True, forbid_unknown_fields=True):
+    top: float = 1000.0
+
+
+@node("toy.clip", version=1)
+def clip(numbers: Numbers, *, params: Clip) -> Numbers:
+    """Cut off what is too large: different inputs can have equal outputs."""
+    count_call("clip")
+    return Numbers(np.minimum(numbers.values, params.top))
+
+
+@node("toy.join", version=1)
+def join(items: Collection[Numbers]) -> Numbers:
+    """Put all numbers in a row."""
+    count_call("join")
+    return Numbers(np.concatenate([item.values for item in items.values()]))
+
+
+@node("toy.spread", version=1, each="item")
+def spread(item: Numbers, others: Collection[Numbers]) -> Numbers:
+    """Subtract the mean of all others: a broadcast collection."""
+    count_call("spread")
+    return Numbers(item.values - np.mean([other.values for other in others.values()]))
+
+
+@node("toy.draw", version=1, each="item")
+def draw(item: Numbers, *, seed: int) -> Numbers:
+    """Draw one number an element."""
+    count_call("draw")
+    return Numbers([np.random.Generator(np.random.PCG64(seed)).integers(0, 1 << 40)])
+
+
+@node("toy.remember", version=1)
+def remember(now: Numbers, past: Collection[Numbers]) -> Notes:
+    """Tell how many rounds came before."""
+    count_call("remember")
+    return Notes(f"{now.values.sum():g} after {' '.join(past) or 'nothing'}")
+
+
+@node("toy.quit", version=1)
+def quit_early(*, params: Total) -> Numbers:
+    """Leave in the rudest way, after a few words."""
+    count_call("quit")
+    print("last words")
+    raise SystemExit(params.tag)
 
 
 @node("toy.report", version=1)

@@ -72,7 +72,7 @@ def test_a_long_answer_names_the_room_it_needs(small_pools: SmallPools, small_po
     import msgspec
 
     question = msgspec.structs.replace(pool_rows(small_pools.test)[0], kind="number", answer="2.3")
-    with pytest.raises(ValueError, match="3 tokens, expected at most rollout.max_tokens = 1"):
+    with pytest.raises(ValueError, match=r"3 tokens, expected at most rollout\.max_tokens = 1"):
         ModelAnswerer(small_policy, Rollout(), batch=1).best([question], small_pools.test)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodes.policy.policy import Policy, load_model
-from nodes.policy.rollout import pictures, prompt_messages
+from nodes.policy.rollout import Pictures, prompt_messages
 from nodes.policy.tokenizer import UNKNOWN, word_tokenizer
 from nodes.questions.question import pool_rows
 from nodes.questions.vocabulary import split_words, words
@@ -28,7 +28,7 @@ def test_no_rendered_prompt_or_answer_holds_an_unknown_word(small_pools: SmallPo
     # `{%- ... -%}` in a chat template once glued the role to the answer: unknown words, and accuracy 0.
     _, processor = load_model(small_policy)
     for question in pool_rows(small_pools.train):
-        user = prompt_messages(question, pictures(small_pools.train, question))
+        user = prompt_messages(question, Pictures(small_pools.train).of(question))
         talk = [*user, {"role": "assistant", "content": [{"type": "text", "text": question.answer}]}] * 2
         text = processor.apply_chat_template(talk, tokenize=False)
         assert UNKNOWN not in processor.tokenizer.convert_ids_to_tokens(processor.tokenizer(text)["input_ids"])
@@ -38,7 +38,7 @@ def test_no_rendered_prompt_or_answer_holds_an_unknown_word(small_pools: SmallPo
 def test_training_counts_the_answers_and_their_ends_alone(small_pools: SmallPools, small_policy: Policy) -> None:
     _, processor = load_model(small_policy)
     question = pool_rows(small_pools.train)[0]
-    user = prompt_messages(question, pictures(small_pools.train, question))
+    user = prompt_messages(question, Pictures(small_pools.train).of(question))
     talk = [*user, {"role": "assistant", "content": [{"type": "text", "text": question.answer}]}]
     out = processor.apply_chat_template(
         [talk], tokenize=True, return_dict=True, return_tensors="pt", return_assistant_tokens_mask=True

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nodes.policy.build import Build, build_tiny
 from nodes.policy.policy import Policy
+from nodes.policy.rollout import Rollout
 from nodes.questions.question import QuestionPool, Questions, pool_rows
+from nodes.questions.vocabulary import words
 from nodes.update.grpo import Grpo, grpo
 from nodes.update.sft import Sft, conversations, sft
 from nodes.update.update import Update, log_from
@@ -23,7 +26,9 @@ GRPO = Grpo(steps=2, prompts=4, group=3)
 ROOT = Path(__file__).parents[3]
 ELSEWHERE = """
 import sys
+from nodes.policy.build import Build, build_tiny
 from nodes.policy.policy import Policy
+from nodes.policy.rollout import Rollout
 from nodes.questions.question import Questions
 from nodes.update.{name} import {name}
 from store.collection import Collection
@@ -80,6 +85,21 @@ def test_the_log_has_rewards_by_step_and_task_and_no_clock(small_pools: SmallPoo
     assert not [name for name in log.metrics if "time" in name or "per_second" in name]
 
 
+def test_qwen_policies_train_on_several_frames_and_long_answers(small_pools: SmallPools) -> None:
+    import msgspec
+
+    rollout = Rollout(frames=2, max_tokens=2, rewards=("accuracy", "format"))
+    rows = pool_rows(small_pools.train)[:8]
+    several = [msgspec.structs.replace(row, frames=(0, 1)) for row in rows[:4]]
+    frames = small_pools.train[rows[0].scene].frames(rows[0].frames_digest)
+    questions = Collection(Questions, {rows[0].scene: Questions([*several, *rows[4:]], frames)})
+    policy = build_tiny(Build(family="qwen3_vl", width=32, vision_width=32), words(), seed=1)
+    warmed = sft(policy, questions, params=Sft(rollout=rollout, steps=1, batch=2), seed=1)
+    learned = grpo(warmed.weights, questions, params=Grpo(rollout=rollout, steps=1, prompts=8, group=2), seed=1)
+    assert any((values != warmed.weights.tensors()[name]).any() for name, values in policy.tensors().items())
+    assert {"rewards/accuracy/mean", "rewards/format/mean"} <= learned.log.metrics.keys()
+
+
 def test_what_clocks_made_is_dropped_and_gaps_are_nan() -> None:
     history = [
         {"step": 1, "loss": 2.0, "step_time": 0.31, "epoch": 0.1},
@@ -117,3 +137,25 @@ def test_too_few_questions_are_refused(small_pools: SmallPools, small_policy: Po
         sft(small_policy, empty, params=SFT, seed=1)
     with pytest.raises(ValueError, match=r"expected at least params.prompts = 999"):
         grpo(small_policy, small_pools.train, params=Grpo(prompts=999), seed=1)
+
+
+@pytest.mark.parametrize("family", ["idefics3", "qwen3_vl"])
+def test_our_labels_are_those_of_trl(family: str, small_pools: SmallPools) -> None:
+    import copy
+
+    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+    from nodes.policy.policy import load_model
+    from nodes.policy.rollout import Pictures
+    from nodes.update.answer_labels import AnswerLabels
+    from nodes.update.sft import conversation_row
+
+    policy = build_tiny(Build(family=family, width=32, vision_width=32), words(), seed=1)  # type: ignore[arg-type]
+    _, processor = load_model(policy)
+    pictures = Pictures(small_pools.train)
+    talks = conversations(pool_rows(small_pools.train), turns=3, seed=1)
+    rows = [conversation_row(talk, pictures) for talk in sorted(talks, key=len)[-4:] + talks[:2]]
+    ours = AnswerLabels(processor)(copy.deepcopy(rows))
+    theirs = DataCollatorForVisionLanguageModeling(processor, assistant_only_loss=True)(copy.deepcopy(rows))
+    assert ours.keys() == theirs.keys()
+    assert all((ours[name] == theirs[name]).all() for name in ours)

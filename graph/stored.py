@@ -1,0 +1,75 @@
+"""Stored artifacts that stand for nodes: `artifact = "pools/indoor-v3"`, a ref or a digest.
+
+What type they are is known only here, with the store at hand; so their fit to the inputs that read them is checked
+here too, before anything runs.
+"""
+
+from __future__ import annotations
+
+import typing
+
+import msgspec
+
+from graph.errors import NotFoundError
+from graph.kinds import Input
+from graph.params import Mistakes
+from graph.rounds import Instance, Source
+from graph.spec import NodeSpec, Spec
+from store.artifact import Artifact
+from store.collection import PREFIX
+from store.digest import is_digest
+from store.errors import StoreError
+from store.open import Store, type_name
+
+
+def find_stored(spec: Spec, store: Store, node: NodeSpec) -> str:
+    """Return the digest that `artifact =` names. Raises NotFoundError."""
+    name = node.artifact or ""
+    found = name if is_digest(name) else store.refs.find(name)
+    if found is None or not store.manifests.has(found):
+        raise NotFoundError(f"{spec.path}: [nodes.{node.name}] artifact = {name!r}: not in this store")
+    return found
+
+
+def fit_stored(spec: Spec, store: Store, instances: dict[str, Instance], stored: dict[str, str]) -> dict[str, Instance]:
+    """Return the instances, each source that reads a stored artifact fitted to the type that this really has.
+
+    Args:
+        stored: label of a node that stands for an artifact -> digest.
+    Raises:
+        SpecError: all that do not fit.
+    """
+    mistakes = Mistakes(str(spec.path))
+    fitted = {}
+    for label, instance in instances.items():
+        sources = dict(instance.sources)
+        for name, source in instance.sources.items():
+            digest = stored.get(source.labels.get("", ""))
+            kind = instance.node.kind
+            if digest is None or kind is None:
+                continue
+            try:
+                entry, is_zipped = _fit(store, digest, source, kind.inputs[name], name == kind.facts.each)
+                sources[name] = msgspec.structs.replace(source, entry=entry, is_zipped=is_zipped)
+            except (ValueError, StoreError) as error:
+                mistakes.add(f"nodes.{instance.node.name}", f"inputs.{name}", str(error))
+        fitted[label] = msgspec.structs.replace(instance, sources=sources)
+    mistakes.raise_any()
+    return fitted
+
+
+def _fit(store: Store, digest: str, source: Source, wanted: Input, is_driving: bool) -> tuple[str | None, bool]:
+    reader = store.reader(digest)
+    if source.entry is not None:
+        reader = store.reader(reader.entry(source.entry).digest)
+    expected = type_name(typing.cast(type[Artifact], wanted.type))
+    if reader.type == expected and not is_driving:
+        return source.entry, False
+    if reader.type == PREFIX + expected and wanted.is_mapped:
+        return source.entry, True
+    if source.entry is None and not reader.type.startswith(PREFIX):
+        entries = [key for key in reader.keys() if reader.entry(key).kind == "artifact"]
+        parts = [key for key in entries if store.reader(reader.entry(key).digest).type == expected]
+        if len(parts) == 1 and not is_driving:
+            return parts[0], False
+    raise ValueError(f"gives {reader.type}, expected {PREFIX if is_driving else ''}{expected}")

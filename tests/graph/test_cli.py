@@ -1,0 +1,154 @@
+"""The command line: exit codes, what it prints, and no traceback for bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+TOYS = Path(__file__).with_name("toys.py")
+
+
+@pytest.fixture
+def dataflow(lab):
+    """Run a command in a process of its own; return exit status, stdout, stderr."""
+
+    def call(*arguments):
+        done = lab.command(*arguments)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    return call
+
+
+def test_run_ends_with_0_and_says_what_it_computed(lab, loop, dataflow):
+    spec = lab.write(loop)
+    status, out, err = dataflow("run", spec)
+    assert status == 0 and ": 8 computed, 0 found, " in out and "\nresult " in out
+    assert [line.split()[:2] for line in err.splitlines()] == [
+        [label, "done"] for label in ("data", "scaled", "sum", "update[1]", "update[2]", "report")
+    ]
+    status, again, _ = dataflow("run", spec)
+    assert status == 0 and ": 0 computed, 6 found, " in again
+    assert again.splitlines()[1] == out.splitlines()[1]
+
+
+def test_failed_run_ends_with_1_and_one_line_a_failure(lab, loop, dataflow):
+    spec = lab.write(loop)
+    arguments = ("run", spec, "--set", "nodes.scaled.params.fail_on=[1.0, 2.0]")
+    status, _, err = dataflow(*arguments)
+    failed = [line for line in err.splitlines() if "ValueError" in line]
+    assert status == 1 and len(failed) == 2
+    assert failed[0].startswith("node scaled (action ") and failed[0].endswith(
+        "'e001': ValueError: value 1.0 is not wanted"
+    )
+
+
+def test_traceback_is_there_for_who_asks(lab, loop):
+    spec = lab.write(loop)
+    done = lab.command("run", spec, "--traceback", "--set", "nodes.scaled.params.fail_on=[1.0]")
+    assert done.returncode == 1 and "Traceback" in done.stderr and "toys.py" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["run"],
+        ["run", "no.toml"],
+        ["plan", "SPEC", "--until", "sun"],
+        ["run", "SPEC", "--until", "sun"],
+        ["run", "SPEC", "--set", "nodes.data.params.count=-1"],
+        ["run", "SPEC", "--store", "s3://bucket"],
+        ["show", "SPEC"],
+        ["show", "SPEC", "data"],
+        ["show", "data", "--run", "yesterday"],
+        ["ls", "SPEC"],
+        ["ls", "data"],
+        ["ls", "--store", "/dev/null"],
+        ["kinds", "scene.extrct"],
+        ["kinds", "no/such.py:kind"],
+    ],
+)
+def test_bad_command_ends_with_2_and_says_why(lab, loop, dataflow, arguments):
+    spec = str(lab.write(loop))
+    status, out, err = dataflow(*[spec if argument == "SPEC" else argument for argument in arguments])
+    assert status == 2 and err.strip() and out == ""
+
+
+def test_kinds_that_cannot_be_imported_are_one_line(lab, dataflow):
+    (lab.folder / "kinds.py").write_text("import no_such_module\n")
+    status, _, err = dataflow("run", lab.write('[experiment]\nname="x"\n[nodes.a]\nkind = "kinds.py:f"'))
+    assert status == 2 and len(err.splitlines()) == 1
+    assert "kinds.py cannot be imported: ModuleNotFoundError: No module named 'no_such_module'" in err
+
+
+def test_plan_tells_states_and_reasons(lab, loop, dataflow):
+    spec = lab.write(loop)
+    dataflow("run", spec)
+    status, out, _ = dataflow("plan", spec, "--set", "nodes.scaled.params.factor=3.0")
+    rows = [line.split(maxsplit=3) for line in out.splitlines()]
+    assert status == 0 and rows[1] == ["data", "hit"]
+    assert "scaled" in out and "params.factor 2.0 -> 3.0" in out and "3 of 3" in out
+    assert rows[-1] == ["1", "hit,", "1", "will run, 4 may run"]
+    lab.forget()
+    dataflow("plan", spec)
+    assert lab.executed == {}
+
+
+def test_until_runs_what_a_node_needs(lab, loop, dataflow):
+    dataflow("run", lab.write(loop), "--until", "scaled")
+    assert lab.executed == {"list": 1, "scale": 3}
+
+
+def test_ls_and_show_tell_of_the_latest_run(lab, loop, dataflow):
+    spec = lab.write(loop)
+    dataflow("run", spec)
+    dataflow("run", spec, "--set", "nodes.scaled.params.factor=3.0")
+    status, out, _ = dataflow("ls", spec, "--json")
+    listed = json.loads(out)
+    rows = {row["node"]: row for row in listed["nodes"]}
+    assert status == 0 and set(rows) == {"data", "scaled", "sum", "update[1]", "update[2]", "report"}
+    assert rows["data"]["state"] == "hit" and rows["scaled"]["state"] == "done"
+    assert rows["scaled"]["type"] == "collection of numbers/1"
+    status, out, _ = dataflow("show", spec, "sum", "--json")
+    shown = json.loads(out)
+    assert shown["digest"] == rows["sum"]["digest"] and shown["arrays"] == {"values": "float64 (1,)"}
+    assert dataflow("ls")[1].startswith(f"run {listed['run']}\n")
+    assert rows["sum"]["digest"] in dataflow("show", "sum", "--store", lab.store.url)[1]
+
+
+def test_show_finds_rounds_entries_and_older_runs(lab, loop, dataflow):
+    spec = lab.write(loop)
+    first = dataflow("run", spec)[1].split()[1].rstrip(":")
+    dataflow("run", spec, "--set", "experiment.rounds=1")
+    digests = [json.loads(dataflow("show", spec, "update", "--json", *more)[1]) for more in (
+        ["--run", first], ["--run", first, "--round", "2"], ["--run", first, "--round", "1"], []
+    )]  # fmt: skip
+    assert [found["node"] for found in digests] == ["update[2]", "update[2]", "update[1]", "update[1]"]
+    assert digests[2]["digest"] == digests[3]["digest"]
+    assert json.loads(dataflow("show", spec, "scaled.e001", "--json")[1])["type"] == "numbers/1"
+    status, _, err = dataflow("show", spec, "scaled.e01")
+    assert status == 2 and "did you mean 'e001'" in err
+    status, _, err = dataflow("show", spec, "update", "--round", "7")
+    assert status == 2 and "update[7]" in err
+
+
+def test_kinds_tell_params_with_types_defaults_and_units(dataflow):
+    status, out, _ = dataflow("kinds", f"{TOYS}:make_list")
+    assert status == 0 and "collection of numbers/1" in out
+    line = next(line for line in out.splitlines() if line.strip().startswith("count"))
+    assert "int >= 0" in line and "= 3" in line and "elements" in line
+
+
+def test_ls_survives_runs_that_were_killed_as_they_began(lab, loop, dataflow):
+    spec = lab.write(loop)
+    dataflow("run", spec)
+    (lab.folder / "store" / "runs" / "99990101T000000000-0000").mkdir()
+    newest = max(path for path in (lab.folder / "store" / "runs").iterdir() if path.name < "9999")
+    with open(next(newest.glob("events-*")), "ab") as file:
+        file.write(b'{"label": "torn')
+    assert dataflow("ls", spec)[0] == 0
+    assert dataflow("plan", spec, "--set", "nodes.sum.params.tag='x'")[0] == 0

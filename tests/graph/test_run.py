@@ -1,0 +1,340 @@
+"""Runs: only what changed runs again, each result keeps its identity, failures stay where they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from graph.errors import NotFoundError, RunError, SpecError
+from graph.run import run
+from graph.runs import Runs
+from graph.spec import load_spec
+
+
+def test_numbers_come_out_right(lab, loop):
+    result = lab.run(loop)
+    assert [lab.values(lab.entry(result.outputs["scaled"], f"e00{n}").digest) for n in range(3)] == [[0], [2], [4]]
+    assert lab.values(result.outputs["sum"]) == [6]
+    # Each round adds 1 and what it drew.
+    steps = [lab.store.reader(result.outputs[f"update[{n}]"]) for n in (1, 2)]
+    drawn = [int(lab.text(step.entry("notes").digest).removeprefix("drew ")) for step in steps]
+    assert lab.values(steps[0].entry("numbers").digest) == [6 + 1 + drawn[0]]
+    assert lab.values(steps[1].entry("numbers").digest) == [6 + 2 + sum(drawn)]
+    assert lab.executed == {"list": 1, "scale": 3, "sum": 1, "step": 2, "report": 1}
+    assert result.computed == 8 and result.found == 0
+
+
+def test_second_run_computes_nothing_and_gives_the_same(lab, loop):
+    first = lab.run(loop)
+    second = lab.run(loop)
+    assert lab.executed == {} and second.computed == 0
+    assert second.outputs == first.outputs and second.digest == first.digest
+
+
+def test_changed_param_runs_only_what_it_reaches(lab, loop):
+    first = lab.run(loop)
+    second = lab.run(loop, "nodes.update.params.add=2.0")
+    assert lab.executed == {"step": 2, "report": 1}
+    assert {name for name in first.outputs if first.outputs[name] != second.outputs[name]} == {
+        "update[1]",
+        "update[2]",
+        "report",
+    }
+    lab.run(loop, "nodes.scaled.params.factor=3.0", "nodes.update.params.add=2.0")
+    assert lab.executed == {"scale": 3, "sum": 1, "step": 2, "report": 1}
+
+
+def test_reverted_param_runs_nothing(lab, loop):
+    first = lab.run(loop)
+    lab.run(loop, "nodes.scaled.params.factor=3.0")
+    assert lab.run(loop).digest == first.digest and lab.executed == {}
+
+
+def test_equal_output_cuts_the_change_off(lab):
+    text = """
+    [experiment]
+    name = "cut"
+    [nodes.data]
+    kind = "TOYS:make_list"
+    [nodes.sum]
+    kind = "TOYS:total"
+    inputs = { items = "data" }
+    [nodes.small]
+    kind = "TOYS:clip"
+    inputs = { numbers = "sum" }
+    params = { top = 2.0 }
+    [nodes.end]
+    kind = "TOYS:step"
+    inputs = { before = "small" }
+    """
+    first = lab.run(text)  # 0 + 1 + 2 = 3, cut to 2
+    second = lab.run(text, "nodes.data.params.count=4")  # 0 + 1 + 2 + 3 = 6, cut to 2
+    assert lab.executed == {"list": 1, "sum": 1, "clip": 1}
+    assert second.outputs["end"] == first.outputs["end"] and second.outputs["sum"] != first.outputs["sum"]
+
+
+def test_one_round_more_runs_that_round_and_the_report(lab, loop):
+    three = lab.run(loop, "experiment.rounds=3")
+    four = lab.run(loop, "experiment.rounds=4")
+    assert lab.executed == {"step": 1, "report": 1}
+    assert all(four.outputs[f"update[{n}]"] == three.outputs[f"update[{n}]"] for n in (1, 2, 3))
+
+
+def test_report_sees_every_round_in_order(lab, loop):
+    result = lab.run(loop, "experiment.rounds=11", "nodes.update.params.add=0.0")
+    keys = [piece.split(":")[0] for piece in lab.text(result.outputs["report"]).split()]
+    assert keys == [f"{n:04d}" for n in range(1, 12)]
+
+
+PAST = """
+[experiment]
+name = "past"
+rounds = 3
+[nodes.data]
+kind = "TOYS:make_list"
+[nodes.sum]
+kind = "TOYS:total"
+inputs = { items = "data" }
+[nodes.memory]
+kind = "TOYS:remember"
+inputs = { now = "sum", past = "update[past]" }
+[nodes.update]
+kind = "TOYS:step"
+inputs = { before = "update[-1] | sum" }
+[nodes.last]
+kind = "TOYS:clip"
+inputs = { numbers = "update[last].numbers" }
+params = { top = 1e9 }
+[nodes.first]
+kind = "TOYS:clip"
+inputs = { numbers = "data.e001" }
+"""
+
+
+def test_past_starts_empty_and_grows(lab):
+    outputs = lab.run(PAST).outputs
+    assert [lab.text(outputs[f"memory[{n}]"]) for n in (1, 2, 3)] == [
+        "3 after nothing",
+        "3 after 0001",
+        "3 after 0001 0002",
+    ]
+
+
+def test_last_is_the_last_round_and_an_entry_is_one_element(lab):
+    outputs = lab.run(PAST).outputs
+    assert lab.values(outputs["last"]) == lab.values(lab.entry(outputs["update[3]"], "numbers").digest)
+    assert lab.values(outputs["first"]) == [1.0]
+
+
+def test_entry_that_is_not_there_fails_its_reader_only(lab):
+    with pytest.raises(RunError, match=r"node first cannot read its inputs: .* has no entry 'e009'"):
+        lab.run(PAST.replace("data.e001", "data.e009"))
+    assert lab.executed == {"list": 1, "sum": 1, "remember": 3, "step": 3, "clip": 1}
+
+
+def test_seeds_differ_by_round_and_pinned_ones_ignore_the_experiments(lab, loop):
+    def drawn(*settings):
+        outputs = lab.run(loop, "experiment.rounds=8", *settings).outputs
+        return [lab.text(lab.entry(outputs[f"update[{n}]"], "notes").digest) for n in range(1, 9)]
+
+    seven = drawn()
+    assert len(set(seven)) > 1  # 8 draws out of 10 numbers, by the round
+    assert drawn("experiment.seed=8") != seven
+    pinned = drawn("nodes.update.seed=7", "experiment.seed=8")
+    assert pinned == seven and lab.executed == {}  # the same seed, wherever it came from
+    assert drawn("nodes.update.seed=7", "experiment.seed=9") == seven
+
+
+def test_seed_of_the_experiment_changes_only_what_draws(lab, loop):
+    lab.run(loop)
+    lab.run(loop, "experiment.seed=8")
+    assert set(lab.executed) <= {"step", "report"} and lab.executed["step"] == 2
+
+
+def test_renamed_node_keeps_its_result(lab, loop):
+    lab.run(loop)
+    renamed = loop.replace("[nodes.update]", "[nodes.learn]").replace("update[", "learn[")
+    outputs = lab.run(renamed).outputs
+    assert lab.executed == {} and "learn[2]" in outputs
+
+
+def test_one_more_node_does_not_change_the_others(lab, loop):
+    lab.run(loop)
+    lab.run('[nodes.before]\nkind = "TOYS:make_list"\nparams = { first = 9 }\n' + loop)
+    assert lab.executed == {"list": 1}
+
+
+def test_failed_node_lets_independent_ones_finish_and_skips_what_reads_it(lab, loop):
+    text = loop + '\n[nodes.quit]\nkind = "TOYS:quit_early"\nparams = { tag = "enough" }\n'
+    text += '[nodes.after]\nkind = "TOYS:clip"\ninputs = { numbers = "quit" }\n'
+    with pytest.raises(RunError) as caught:
+        lab.run(text)
+    (line,) = caught.value.failures
+    assert line.startswith("node quit (action ") and line.endswith(") failed: SystemExit: enough")
+    assert "last words" in caught.value.tracebacks[0] and "SystemExit" in caught.value.tracebacks[0]
+    assert lab.executed == {"list": 1, "scale": 3, "sum": 1, "step": 2, "report": 1, "quit": 1}
+    outcomes = Runs(lab.store).outcomes(next(Runs(lab.store).ids()))
+    assert {name: event.state for name, event in outcomes.items() if event.state != "done"} == {
+        "quit": "failed",
+        "after": "skipped",
+    }
+    with pytest.raises(RunError):
+        lab.run(text)
+    assert lab.executed == {"quit": 1}
+
+
+def test_result_is_an_artifact_and_a_ref_of_the_newest_good_run(lab, loop):
+    first = lab.run(loop)
+    assert lab.store.refs.find("toy") == first.digest
+    reader = lab.store.reader(first.digest)
+    assert reader.type == "run/1" and reader.entry("update[2]").digest == first.outputs["update[2]"]
+    with pytest.raises(RunError):
+        lab.run(loop, "nodes.scaled.params.fail_on=[1.0]")
+    assert lab.store.refs.find("toy") == first.digest
+    assert lab.run(loop, "nodes.data.params.count=2").digest == lab.store.refs.find("toy") != first.digest
+
+
+def test_until_runs_what_a_node_needs(lab, loop):
+    assert set(lab.run(loop, until="sum").outputs) == {"data", "scaled", "sum"}
+    assert set(lab.run(loop, until="update[1]").outputs) == {"data", "scaled", "sum", "update[1]"}
+    assert set(lab.run(loop, until="update").outputs) == {"data", "scaled", "sum", "update[1]", "update[2]"}
+    with pytest.raises(NotFoundError, match="--until sun: no node has that name; did you mean 'sum'"):
+        lab.run(loop, until="sun")
+
+
+STORED = """
+[experiment]
+name = "stored"
+[nodes.pool]
+artifact = "pools/one"
+[nodes.scaled]
+kind = "TOYS:scale"
+inputs = { item = "pool" }
+[nodes.sum]
+kind = "TOYS:total"
+inputs = { items = "scaled" }
+"""
+
+
+def test_stored_artifact_stands_for_a_node_by_ref_or_digest(lab, loop):
+    first = lab.run(loop)
+    lab.store.refs.move("pools/one", first.outputs["data"])
+    by_ref = lab.run(STORED)
+    assert lab.executed == {} and by_ref.outputs["sum"] == first.outputs["sum"]
+    lab.run(STORED.replace("pools/one", first.outputs["data"]))
+    assert lab.executed == {}
+
+
+def test_part_of_a_stored_artifact_is_taken_by_its_type(lab, loop):
+    lab.store.refs.move("pools/one", lab.run(loop).outputs["update[1]"])
+    text = STORED.split("[nodes.scaled]")[0] + '[nodes.cut]\nkind = "TOYS:clip"\ninputs = { numbers = "pool" }\n'
+    lab.run(text)
+    assert lab.executed == {"clip": 1}
+
+
+def test_stored_artifact_of_another_type_is_refused_before_anything_runs(lab, loop):
+    lab.store.refs.move("pools/one", lab.run(loop).outputs["sum"])
+    text = STORED.replace(
+        "[nodes.pool]", '[nodes.data]\nkind = "TOYS:make_list"\nparams = { first = 50 }\n[nodes.pool]'
+    )
+    with pytest.raises(SpecError, match=r"\[nodes.scaled\] inputs.item: gives numbers/1, expected collection of numb"):
+        lab.run(text)
+    assert lab.executed == {}
+
+
+def test_stored_artifact_that_is_not_there_is_told_before_anything_runs(lab):
+    with pytest.raises(NotFoundError, match=r"\[nodes.pool\] artifact = 'pools/one': not in this store"):
+        lab.run(STORED)
+
+
+def test_param_that_no_key_can_hold_is_told_before_anything_runs(lab):
+    kinds = lab.folder / "kinds.py"
+    kinds.write_text(
+        "from msgspec import Struct\n"
+        "from graph.node import node\n"
+        "from store.collection import Collection\n"
+        "from store.artifact import Artifact\n"
+        "class Box(Artifact):\n    type = 'box/1'\n"
+        "class P(Struct, frozen=True):\n    names: set[str] = frozenset()\n"
+        "@node('toy.box', version=1)\n"
+        "def box(*, params: P) -> Box: return Box()\n"
+    )
+    spec = load_spec(
+        lab.write('[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:box"\nparams = {names=["a"]}'), []
+    )
+    with pytest.raises(SpecError, match=r"\[nodes.a\] params.names: a set cannot enter a key"):
+        run(spec, lab.store, [])
+
+
+def test_two_functions_that_claim_one_kind_do_not_share_results(lab):
+    kinds = lab.folder / "kinds.py"
+    kinds.write_text(
+        "from graph.node import node\n"
+        "from store.artifact import Artifact\n"
+        "class Box(Artifact):\n    type = 'box/1'\n    def __init__(self, n): self.n = n\n"
+        "    def write(self, w): w.attrs['n'] = self.n\n"
+        "@node('toy.box', version=1)\ndef one() -> Box: return Box(1)\n"
+        "@node('toy.box', version=1)\ndef two() -> Box: return Box(2)\n"
+    )
+    text = '[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:one"\n[nodes.b]\nkind = "kinds.py:two"\n'
+    outputs = lab.run(text).outputs
+    assert [lab.store.reader(outputs[name]).attrs["n"] for name in "ab"] == [1, 2]
+
+
+def test_body_that_returns_another_type_fails(lab):
+    kinds = lab.folder / "kinds.py"
+    kinds.write_text(
+        "from graph.node import node\nfrom store.artifact import Artifact\n"
+        "class Box(Artifact):\n    type = 'box/1'\n"
+        "@node('toy.box', version=1)\ndef box() -> Box: return 5\n"
+    )
+    with pytest.raises(RunError, match=r"TypeError: .*kinds\.py:box returned int, expected box/1"):
+        lab.run('[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:box"')
+
+
+def test_edited_source_is_not_committed_under_the_old_key(lab):
+    kinds = lab.folder / "kinds.py"
+    kinds.write_text(
+        "from pathlib import Path\nfrom graph.node import node\nfrom store.artifact import Artifact\n"
+        "class Box(Artifact):\n    type = 'box/1'\n    def write(self, w): pass\n"
+        "@node('toy.box', version=1)\ndef box() -> Box:\n"
+        "    Path(__file__).write_text(Path(__file__).read_text() + '# edited while it ran')\n    return Box()\n"
+    )
+    text = '[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:box"'
+    with pytest.raises(RunError, match="SourceChanged: project source was edited"):
+        lab.run(text)
+    assert lab.store.objects.list("actions") == []
+
+
+def test_spec_of_kinds_that_break_the_contract_is_refused(lab):
+    kinds = lab.folder / "kinds.py"
+    kinds.write_text(
+        "from graph.node import node\nfrom store.artifact import Artifact\n"
+        "class Box(Artifact):\n    type = 'box/1'\n"
+        "@node('a', version=1)\ndef plain(x) -> Box: ...\n"
+        "@node('a', version=1)\ndef number(x: int) -> Box: ...\n"
+        "@node('a', version=1)\ndef nothing(x: Box): ...\n"
+        "@node('a', version=1)\ndef extra(*, clock: float) -> Box: ...\n"
+        "@node('a', version=1)\ndef params(*, params: dict) -> Box: ...\n"
+        "@node('a', version=1, each='y')\ndef each(x: Box) -> Box: ...\n"
+        "@node('a', version=1, each='x')\ndef absent(x: Box | None) -> Box: ...\n"
+        "@node('a', version=1)\ndef many(*x: Box) -> Box: ...\n"
+        "@node('a', version=1)\ndef unknown(x: 'Bx') -> Box: ...\n"
+        "@node('a', version=1, packages=('no-such-thing',))\ndef package() -> Box: ...\n"
+    )
+    expected = {
+        "plain": "parameter 'x' has no annotation",
+        "number": "input 'x' is <class 'int'>, expected an artifact type",
+        "nothing": "returns None, expected an artifact type",
+        "extra": "keyword 'clock': expected one of params, seed, progress",
+        "params": "expected a frozen msgspec Struct",
+        "each": "each='y' must name an input",
+        "absent": "each='x' must name an input",
+        "many": "*x: ",
+        "unknown": "annotations cannot be resolved: name 'Bx' is not defined",
+        "package": "packages names 'no-such-thing', which is not installed",
+    }
+    nodes = "".join(f'[nodes.{name}]\nkind = "kinds.py:{name}"\n' for name in expected)
+    with pytest.raises(SpecError) as caught:
+        lab.load('[experiment]\nname = "x"\n' + nodes)
+    for line, (name, text) in zip(caught.value.mistakes, expected.items(), strict=True):
+        assert f"[nodes.{name}] kind = 'kinds.py:{name}': " in line and text in line
