@@ -77,7 +77,7 @@ def versions(imported: tuple[str, ...], exact: tuple[str, ...]) -> dict[str, str
         importlib.metadata.PackageNotFoundError: one of `exact` is not installed.
     """
     found = {name: major_minor(_version(name)) for name in imported}
-    return dict(sorted({**found, **{name: importlib.metadata.version(name) for name in exact}}.items()))
+    return dict(sorted({**found, **{name: _exact_version(name) for name in exact}}.items()))
 
 
 def major_minor(version: str) -> str:
@@ -188,12 +188,18 @@ def _distribution(module: str) -> str:
     try:
         return importlib.metadata.distribution(module).name.lower()
     except importlib.metadata.PackageNotFoundError:
-        owners = importlib.metadata.packages_distributions().get(module, [module])
-        return owners[0].lower()
+        pass
+    for found in importlib.metadata.distributions():  # a tenth of the time that packages_distributions() takes
+        if module in (found.read_text("top_level.txt") or "").split():
+            return found.name.lower()
+    return importlib.metadata.packages_distributions().get(module, [module])[0].lower()
+
+
+_exact_version = functools.cache(importlib.metadata.version)
 
 
 def _version(distribution: str) -> str:
     try:
-        return importlib.metadata.version(distribution)
+        return _exact_version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return "unknown"

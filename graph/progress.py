@@ -19,8 +19,8 @@ class PlainLines:
 
     EVERY_S = 10.0
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
         self._told: dict[str, float] = {}
 
     def __enter__(self) -> PlainLines:
@@ -54,11 +54,17 @@ class LiveTable:
         from rich.console import Console
         from rich.live import Live
 
-        self._console = Console()
+        self._console = Console(file=sys.stdout)  # bound now: bodies that run inline have theirs captured
         self._events: dict[str, Event] = {}
         self._began: dict[str, float] = {}
         self._is_over = False
-        self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=4)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._draw,
+            refresh_per_second=4,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def __enter__(self) -> LiveTable:
         self._live.start()

@@ -103,7 +103,13 @@ def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str
 
 def list_kinds(names: typing.Iterable[str]) -> list[tuple[str, str]]:
     """Return (kind, first line of its docstring) for every registered kind."""
-    return [(name, _first_line(find_kind(name, Path()))) for name in names]
+    rows = []
+    for name in names:
+        try:
+            rows.append((name, _first_line(find_kind(name, Path()))))
+        except KindError as error:
+            rows.append((name, str(error)))
+    return rows
 
 
 def describe_kind(kind: Kind) -> str:
