@@ -1,12 +1,14 @@
 """The plan: what is there, what will run and why, what may run. Nothing is executed.
 
 An instance whose inputs are all known is a hit, or will run. One that reads something yet to be made may run: an equal
-output could stop the change before it. Reasons compare the parts of the key with those of the newest earlier run of
-the same instance.
+output could stop the change before it. Reasons compare the parts of the key with those of the nearest earlier action
+of the same instance.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import Any, Literal
 
 import msgspec
@@ -64,29 +66,35 @@ def _plan_one(instance: Instance, lookup: Lookup, earlier: Earlier) -> Planned:
 
 
 class Earlier:
-    """The keys that earlier runs of an experiment gave its instances."""
+    """The keys that the newest runs of an experiment gave its instances."""
 
     def __init__(self, store: Store, experiment: str) -> None:
         self.store = store
-        runs = Runs(store)
-        self._outcomes = (runs.outcomes(run) for _, run in zip(range(LOOK_BACK), runs.ids(experiment)))
-        self._keys: dict[str, str] = {}  # "" where the newest run of it failed
+        self._runs = Runs(store)
+        self._experiment = experiment
+
+    @functools.cached_property
+    def _keys(self) -> dict[str, list[str]]:
+        """The distinct keys of every instance, newest first; "" where it failed."""
+        keys: dict[str, list[str]] = {}
+        for run in itertools.islice(self._runs.ids(self._experiment), LOOK_BACK):
+            for label, event in self._runs.outcomes(run).items():
+                if (event.key or event.state == "failed") and event.key not in keys.setdefault(label, []):
+                    keys[label].append(event.key)
+        return keys
 
     def reason(self, label: str, work: Work) -> str:
-        """Return which parts of the key changed since the newest earlier run of that instance."""
-        while label not in self._keys:
-            outcomes = next(self._outcomes, None)
-            if outcomes is None:
-                return "never run"
-            for name, event in outcomes.items():
-                if event.key or event.state == "failed":
-                    self._keys.setdefault(name, event.key)
-        if not self._keys[label]:
+        """Return which parts of the key differ from the earlier one that it is nearest to."""
+        keys = self._keys.get(label)
+        if not keys:
+            return "never run"
+        if not keys[0]:
             return "failed in its last run"
-        record = self.store.records.find(self._keys[label])
-        if record is None:
+        records = [record for record in map(self.store.records.find, filter(None, keys)) if record is not None]
+        if not records:
             return "its record is gone"
-        changes = list(differences(record.action, work.action.described()))
+        described = work.action.described()
+        changes = min((differences(record.action, described) for record in records), key=len)
         return "; ".join(changes) or "its output is gone or damaged"
 
 

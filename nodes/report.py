@@ -82,7 +82,7 @@ def draw(rows: Sequence[CurveRow]) -> bytes:
     import matplotlib.figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = matplotlib.figure.Figure(figsize=(6.4, 4.0), dpi=120, layout="tight")
+    figure = matplotlib.figure.Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     styles = {"test": ("#1f5fa8", "o-"), "blind": ("#888888", "s--"), "old style": ("#c77f20", "^:")}
@@ -97,7 +97,8 @@ def draw(rows: Sequence[CurveRow]) -> bytes:
     axes.set_ylabel("accuracy")
     axes.set_xticks(sorted({row.round for row in rows}))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    # Below the plot: there is no corner that no line may cross.
+    figure.legend(loc="outside lower center", ncols=len(styles), fontsize=8, frameon=False)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})  # no version, no date: bytes of the data alone
     return picture.getvalue()

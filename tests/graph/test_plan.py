@@ -116,3 +116,9 @@ def test_cutoff_that_may_stop_a_change_is_said(lab, loop):
 
 def test_until_plans_what_a_node_needs(lab, loop):
     assert set(plan(lab, loop, until="scaled")) == {"data", "scaled"}
+
+
+def test_reason_is_told_by_the_nearest_earlier_run_not_the_newest(lab, loop):
+    lab.run(loop)
+    lab.run(loop, "nodes.data.params.first=1", "nodes.scaled.params.factor=5.0")
+    assert plan(lab, loop, "nodes.scaled.params.factor=3.0")["scaled"].reason == "params.factor 2.0 -> 3.0"
