@@ -112,8 +112,10 @@ class LocalCluster:
             threads_per_worker=1,
             processes=True,
             memory_limit=0,
-            dashboard_address=None,
             host="127.0.0.1",
+            # Every process has an HTTP server, whatever one says; these stay on this machine, on any free port.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             silence_logs="CRITICAL",
         )
         self._client = distributed.Client(cluster)

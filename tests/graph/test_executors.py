@@ -9,8 +9,10 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from graph.cluster import LocalCluster
 from graph.errors import RunError
 from store.open import open_store
 
@@ -140,3 +142,20 @@ def test_lost_blob_is_healed_on_workers_too(lab):
     except RunError as error:
         pytest.fail(str(error))
     assert lab.executed == {}
+
+
+def test_cluster_listens_on_this_machine_only():
+    cluster = LocalCluster(1, lambda label, numbers: None)
+    try:
+        cluster._start()
+        us = psutil.Process()
+        listening = [
+            place.laddr.ip
+            for process in (us, *us.children(recursive=True))
+            for place in process.net_connections(kind="inet")
+            if place.status == psutil.CONN_LISTEN
+        ]
+        assert len(listening) >= 4  # scheduler, nanny, worker, and an HTTP server of each
+        assert set(listening) == {"127.0.0.1"}
+    finally:
+        cluster.close()
