@@ -89,7 +89,7 @@ class Driver:
         record = self.lookup.find(work)
         if record is not None:
             self.found += 1
-            total = len(work.pieces) if work.action.is_map else 0
+            total = record.ran.get("elements", 0)
             return self._finish(label, record.output, "hit", key=work.key, total=total, done=total)
         if not work.action.is_map:
             self.events.emit(label, "running")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +34,22 @@ class Piece(msgspec.Struct, frozen=True):
     action: Action
 
 
-class Work(msgspec.Struct, frozen=True):
-    """What an instance comes to: its own key and, for a map, a piece for every entry."""
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What an instance comes to: its own key and, for a map, a piece for every entry.
+
+    Pieces are formed when asked for: a map that is found whole never needs them.
+    """
 
     instance: Instance
     key: str
     action: Action
-    pieces: list[Piece]
+    form_pieces: Callable[[], list[Piece]]
+
+    @functools.cached_property
+    def pieces(self) -> list[Piece]:
+        """One piece an entry, in the order of their keys; the whole node's own where it is no map."""
+        return self.form_pieces()
 
 
 class Lookup:
@@ -69,8 +81,8 @@ class Lookup:
         is_map = kind.facts.each is not None
         whole = self._piece(instance, inputs, None, is_map)
         if not is_map:
-            return Work(instance, whole.key, whole.action, [whole])
-        return Work(instance, whole.key, whole.action, self._pieces(instance, kind, inputs))
+            return Work(instance, whole.key, whole.action, lambda: [whole])
+        return Work(instance, whole.key, whole.action, lambda: self._pieces(instance, kind, inputs))
 
     def find(self, piece: Piece | Work) -> Record | None:
         """Return the record of a piece if its output's manifest is there too, and whole."""

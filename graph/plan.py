@@ -52,7 +52,7 @@ def _plan_one(instance: Instance, lookup: Lookup, earlier: Earlier) -> Planned:
     record = lookup.find(work)
     if record is not None:
         lookup.outputs[instance.label] = record.output
-        return Planned(instance.label, "hit", "", len(work.pieces) if work.action.is_map else 0)
+        return Planned(instance.label, "hit", "", record.ran.get("elements", 0))
     reason = earlier.reason(instance.label, work)
     if not work.action.is_map:
         return Planned(instance.label, "will run", reason)
