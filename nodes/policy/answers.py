@@ -31,7 +31,7 @@ class Draws(NamedTuple):
 
     texts: list[list[str]]
     logprobs: np.ndarray  # (Q, K) float64, nats: of the whole drawn text, at the sampling temperature
-    p_answer: np.ndarray  # (Q,) float64: p_geo of the true answer at temperature 1 (methods of difficulty, "p_geo")
+    p_answer: np.ndarray  # (Q,) float64: geometric mean probability of the true answer's tokens, at temperature 1
 
 
 class Best(NamedTuple):
