@@ -1,0 +1,1 @@
+"""The domain: scenes, questions, policies, rewards, updates, evaluation; each kind a plain function."""
