@@ -21,6 +21,9 @@ from store.encoding import decode_metadata
 from store.open import Store, type_name
 
 
+LONG = 24  # characters of a list's item, from which every item has a line of its own
+
+
 class Described(msgspec.Struct, frozen=True):
     """An artifact in words: its digest and type, `facts` that its type tells, its arrays, files and entries."""
 
@@ -149,6 +152,8 @@ def fact_lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     for name, value in facts.items():
         if isinstance(value, dict):
             lines += [f"{indent}{name}", *fact_lines(value, indent + "  ")]
+        elif isinstance(value, (list, tuple)) and any(len(str(item)) > LONG for item in value):
+            lines += [f"{indent}{name}", *(f"{indent}  {_round(item)}" for item in value)]
         else:
             lines.append(f"{indent}{name}  {_round(value)}")
     return lines
