@@ -20,7 +20,6 @@ from store.collection import PREFIX
 from store.encoding import decode_metadata
 from store.open import Store, type_name
 
-
 LONG = 24  # characters of a list's item, from which every item has a line of its own
 
 
