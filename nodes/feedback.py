@@ -1,9 +1,9 @@
 """Feedback: from what was probed on a scene to what shall be asked of it next round.
 
 A question teaches GRPO where its rollouts differ: 4 x the variance of their accuracy, which is 4 p (1 - p) for right or
-wrong, 1 where the policy is right half of the time. Tasks are weighted by it, and scenes are given more or fewer
-questions. Source: SpatialEvo's scheduler (arXiv:2604.14144) in form, with the variance in place of 1 - accuracy: what
-is hopeless is no reason to ask more of it.
+wrong, 1 where the policy is right half of the time (of K draws it shows (K - 1) / K: .88 for 8). Tasks are weighted by
+it, and scenes are given more or fewer questions. Source: SpatialEvo's scheduler (arXiv:2604.14144) in form, with the
+variance in place of 1 - accuracy: what is hopeless is no reason to ask more of it.
 
 A scene's entry depends on that scene's questions alone, so another room in the pool changes no other entry, and both
 numbers are coarse and drawn toward the middle: most entries stay as they are from round to round, and what they feed

@@ -64,21 +64,32 @@ def curve(
         rounds: of the policy after each round, keyed so that the keys sort by round.
         blind_before, blind_last: the same questions without pictures, before the loop and after it.
         old_before, old_last: questions in what the policy had learned before the loop, to see what is forgotten.
+    Raises:
+        ValueError: a last one without the one before, or two on other questions.
     """
     in_order = [rounds[key] for key in sorted(rounds, key=int)]
     last = len(in_order)
     rows = [_row("test", number, before, scores) for number, scores in enumerate([before, *in_order])]
     for line, first, second in (("blind", blind_before, blind_last), ("old style", old_before, old_last)):
+        if first is None and second is not None:
+            raise ValueError(f"report.curve: {line} after the loop without {line} before it, expected both")
         rows += [
-            _row(line, number, first or second, scores)
+            _row(line, number, first, scores)
             for number, scores in ((0, first), (last, second))
-            if scores is not None
+            if first is not None and scores is not None
         ]
     return Curve(rows, draw(rows))
 
 
 def draw(rows: Sequence[CurveRow]) -> bytes:
-    """Return the curve as PNG; the same rows give the same bytes."""
+    """Return the curve as PNG; the same rows give the same bytes, whatever a user's own settings of matplotlib are."""
+    import matplotlib.style
+
+    with matplotlib.style.context("default"):
+        return _draw(rows)
+
+
+def _draw(rows: Sequence[CurveRow]) -> bytes:
     import matplotlib.figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -104,8 +115,7 @@ def draw(rows: Sequence[CurveRow]) -> bytes:
     return picture.getvalue()
 
 
-def _row(line: str, number: int, first: Scores | None, scores: Scores) -> CurveRow:
-    assert first is not None
+def _row(line: str, number: int, first: Scores, scores: Scores) -> CurveRow:
     accuracy, gain = scores.overall, paired_difference(first, scores)
     return CurveRow(line, number, len(scores.rows), *accuracy, *gain)
 

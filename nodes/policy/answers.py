@@ -1,8 +1,9 @@
 """What a policy answers: drawn, best, and how probable it holds the true answer.
 
 An answer of one token (`max_tokens = 1`) needs a single prefill: its whole distribution is the softmax of the last
-position, from which answers are drawn and the best is taken. Longer ones go through `generate`. A question's draws
-come from (seed, question id) alone, so another room in the pool changes no other room's rollouts.
+position, from which answers are drawn and the best is taken; a question's draws then come from (seed, question id)
+alone, so another room in the pool changes no other room's rollouts. Longer ones go through `generate` by batches, and
+their draws depend on the questions beside them.
 
 Not known here: rewards, and what is right.
 """
@@ -65,6 +66,9 @@ class ModelAnswerer:
 
     def __init__(self, policy: Policy, rollout: Rollout, batch: int, progress: Progress | None = None) -> None:
         self.model, self.processor = load_model(policy)
+        # A folder's own top_p or repetition penalty would make this another policy than the one that is trained.
+        ends = {name: getattr(self.model.generation_config, name) for name in ("pad_token_id", "eos_token_id")}
+        self.model.generation_config = type(self.model.generation_config)(**ends)
         self.rollout, self.batch, self.progress = rollout, batch, progress
 
     def draw(self, questions: Sequence[Question], pool: QuestionPool | None, samples: int, seed: int) -> Draws:

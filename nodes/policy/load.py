@@ -54,6 +54,8 @@ def check_folder(folder: Path) -> None:
         raise ValueError(f"policy folder {folder}: no config.json, expected a Hugging Face model folder")
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise ValueError(f"policy folder {folder}: no tokenizer, expected one of {', '.join(TOKENIZERS)}")
+    if (folder / "adapter_config.json").is_file():
+        raise ValueError(f"policy folder {folder}: holds an adapter, expected it merged into its model")
     if not any(folder.glob("*.safetensors")):
         pickled = [path.name for path in sorted(folder.glob("*.bin"))]
         beside = f" ({pickled[0]} is a pickle, which is not read)" if pickled else ""

@@ -135,7 +135,7 @@ class Pictures:
         self._limit_bytes = limit_bytes
         self._limit_scenes = limit_scenes
         self._bytes = 0
-        self._frames: OrderedDict[str, Frames] = OrderedDict()
+        self._frames: OrderedDict[tuple[str, str], Frames] = OrderedDict()
         self._images: OrderedDict[tuple[str, str, int], np.ndarray] = OrderedDict()
 
     def images(self, question: Question) -> list[np.ndarray]:
@@ -157,16 +157,17 @@ class Pictures:
         return image
 
     def _open(self, question: Question) -> Frames:
-        if question.scene not in self._frames:
+        key = (question.scene, question.frames_digest)
+        if key not in self._frames:
             if question.scene not in self._pool:
                 raise ValueError(
                     f"question {question.id}: scene {question.scene!r} is not in the pool of {len(self._pool)} scenes"
                 )
-            self._frames[question.scene] = self._pool[question.scene].frames(question.frames_digest)
+            self._frames[key] = self._pool[question.scene].frames(question.frames_digest)
             if len(self._frames) > self._limit_scenes:
                 self._frames.popitem(last=False)
-        self._frames.move_to_end(question.scene)
-        return self._frames[question.scene]
+        self._frames.move_to_end(key)
+        return self._frames[key]
 
 
 _PICTURES: WeakKeyDictionary[QuestionPool, Pictures] = WeakKeyDictionary()

@@ -33,6 +33,7 @@ class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
     count_max: Annotated[int, Meta(ge=2, le=9, description="largest count in one frame; k options (ours)")] = 4
     counting_min: Annotated[int, Meta(ge=1, description="instances in a room (VSI-Bench)")] = 2
     abs_distance_min_m: Annotated[Metres, Meta(description="smallest distance asked for (VSI-Bench's answers)")] = 0.4
+    room_size_match: Annotated[Share, Meta(description="drawn against stated area, where walls are ours (ours)")] = 0.05
     rel_distance_gap_m: Annotated[Metres, Meta(description="between any two options (VSI-Bench)")] = 0.15
     rel_distance_min_m: Annotated[Metres, Meta(description="of the closest option (VSI-Bench)")] = 0.15
     direction_min_m: Annotated[Metres, Meta(description="between two objects, on the floor (VSI-Bench)")] = 0.3

@@ -53,6 +53,14 @@ def box_corners(centre: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Floa
     return out_of_box(np.array(_SIGNS) * half, np.asarray(centre, dtype=float), np.asarray(rotation, dtype=float))
 
 
+def polygon_area(polygon: ArrayLike) -> float:
+    """Return the area of a simple polygon, (V, 2) corners in metres, in square metres (shoelace formula)."""
+    import numpy as np
+
+    x, y = np.asarray(polygon, dtype=np.float64).T
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+
+
 def points_in_box(points: ArrayLike, centre: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> NDArray[np.bool_]:
     """Tell which of the points (N, 3) lie in the box, its surface included: (N,) bool."""
     import numpy as np

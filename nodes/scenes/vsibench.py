@@ -36,6 +36,7 @@ TERMS = {
     "arkitscenes": "ARKitScenes: non-commercial research; VSI-Bench metadata: Apache-2.0",
 }
 WALL_M = 0.05
+LONGEST_M = 100.0  # no room is longer; grids of points grow with the cube of it
 CEILING_M = 2.4
 
 Triple = Annotated[list[float], Meta(min_length=3, max_length=3)]
@@ -69,7 +70,7 @@ def load_entries(path: Path) -> dict[str, dict[str, Any]]:
         document = msgspec.convert(json.loads(path.read_bytes()), dict[str, Any])
     except OSError as e:
         raise ValueError(f"{path}: {e.strerror or e}, expected a *_meta_info_val.json of VSI-Bench") from None
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise ValueError(f"{path}: {e}; expected a JSON table of rooms by id") from None
     entries, broken = {}, []
     for name, part in document.items():
@@ -89,6 +90,8 @@ def entry_of(part: Any) -> Entry:
         raise ValueError(f"dataset = {entry.dataset!r}: expected one of {', '.join(sorted(TERMS))}")
     if not 0 < entry.room_size < math.inf:
         raise ValueError(f"room_size = {entry.room_size}: expected a finite area above 0")
+    if any(count < 0 for count in entry.object_counts.values()):
+        raise ValueError(f"object_counts = {entry.object_counts}: expected counts of 0 or more")
     if not any(entry.object_bbox.values()):
         raise ValueError("object_bbox: holds no box, expected one or more")
     for category, boxes in entry.object_bbox.items():
@@ -102,8 +105,8 @@ def _check_box(where: str, box: Box) -> None:
         values = getattr(box, field)
         if not all(math.isfinite(v) for v in values):
             raise ValueError(f"{where}.{field} = {values}: expected finite numbers")
-    if min(box.axesLengths) <= 0:
-        raise ValueError(f"{where}.axesLengths = {box.axesLengths}: expected lengths above 0")
+    if not all(0 < length <= LONGEST_M for length in box.axesLengths):
+        raise ValueError(f"{where}.axesLengths = {box.axesLengths}: expected lengths above 0, at most {LONGEST_M:g} m")
     axes = [box.normalizedAxes[k : k + 3] for k in (0, 3, 6)]
     for a in range(3):
         for b in range(a + 1):

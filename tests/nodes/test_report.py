@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from nodes.evaluate.scores import Score, Scores
-from nodes.report import Curve, curve
+from nodes.report import Curve, curve, draw
 from store.collection import Collection
 from store.open import open_store
 
@@ -43,3 +45,17 @@ def test_the_same_scores_give_the_same_picture(tmp_path: Path) -> None:
     opened = store.open(digest, Curve)
     assert opened.png.startswith(b"\x89PNG") and opened.rows == _curve().rows
     assert opened.summary()["rows"][-1] == "test 3: 0.800 [0.650, 0.950], +0.300 [+0.125, +0.475] on round 0"
+
+
+def test_the_picture_ignores_a_user_s_own_settings() -> None:
+    import matplotlib
+
+    rows = _curve().rows
+    with matplotlib.rc_context({"font.size": 20}):
+        own = draw(rows)
+    assert own == draw(rows)
+
+
+def test_a_last_line_without_its_first_is_refused() -> None:
+    with pytest.raises(ValueError, match="blind after the loop without blind before it"):
+        _curve(blind_last=_scores(4))

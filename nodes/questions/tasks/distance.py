@@ -46,7 +46,7 @@ def _absolute(view: SceneView, objects: tuple[int, int], value: float) -> Draft:
         options=(),
         unit="m",
         program=f'distance_m("{a}", "{b}")',
-        margin=DECIMAL_M - abs(value - round(value, 1)),
+        margin=DECIMAL_M / 2 - abs(value - round(value, 1)),
         kind="number",
     )
 

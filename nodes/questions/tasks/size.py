@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nodes.questions.draft import Draft
 from nodes.questions.wording import WORDINGS
+from nodes.scenes.geometry import polygon_area
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ def object_size_estimation(view: SceneView, limit: int, rng: np.random.Generator
                 options=(),
                 unit="cm",
                 program=f'longest_side_cm("{view.labels[i]}")',
-                margin=1 - abs(value - round(value)),
+                margin=0.5 - abs(value - round(value)),
                 kind="number",
             )
         )
@@ -43,9 +44,15 @@ def object_size_estimation(view: SceneView, limit: int, rng: np.random.Generator
 
 
 def room_size_estimation(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
-    """List the room's floor area in square metres, one decimal; nothing where the area is an assumption."""
+    """List the room's floor area in square metres, one decimal; nothing where the area is an assumption.
+
+    Where the walls are, the pictures must show the stated area: boxes that stand apart make a drawn room larger.
+    """
     area = float(view.scene.area_m2)
     if view.scene.area_assumed or not area > 0:
+        return []
+    drawn = polygon_area(view.scene.polygon)
+    if view.scene.polygon_assumed and abs(drawn - area) > view.thresholds.room_size_match * area:
         return []
     draft = Draft(
         task="room_size_estimation",
@@ -56,7 +63,7 @@ def room_size_estimation(view: SceneView, limit: int, rng: np.random.Generator) 
         options=(),
         unit="m2",
         program="room_size_m2()",
-        margin=0.1 - abs(area - round(area, 1)),
+        margin=0.05 - abs(area - round(area, 1)),
         kind="number",
     )
     return [draft]

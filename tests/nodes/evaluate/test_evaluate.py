@@ -24,6 +24,12 @@ def test_equal_scores_leave_no_doubt() -> None:
     assert clustered_interval([0.5] * 6, list("aabbcc")) == (0.5, 0.5, 0.5)
 
 
+def test_the_mean_lies_in_its_interval_to_the_last_bit() -> None:
+    # summed in another order, eleven times .9 is another float than eleven times the mean
+    mean, low, high = clustered_interval([0.9] * 11, ["one scene"] * 11)
+    assert low <= mean <= high
+
+
 def test_clusters_widen_the_interval() -> None:
     values = [1.0] * 50 + [0.0] * 50
     alone = clustered_interval(values, [str(index) for index in range(100)])

@@ -119,6 +119,12 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         _load(tmp_path / "absent")
 
 
+def test_an_adapter_is_refused_not_half_read(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds an adapter, expected it merged"):
+        _load(folder)
+
+
 def test_a_pickle_is_never_opened(folder: Path, tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, tuple[str, str]]:

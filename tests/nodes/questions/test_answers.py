@@ -77,8 +77,8 @@ def test_room_answers_of_three_boxes(three_boxes: Scene) -> None:
         'longest_side_cm("green box")': "50",
         "room_size_m2()": "20.0",
     }
-    # nearest other answer 1.5 - 1.4142 = .0858, on the other side 1.3: .1142
-    assert round(asked['distance_m("blue box", "red box")'].margin, 4) == 0.0858
+    # the answer would be 1.5 from 1.45 on: 1.45 - 1.4142 = .0358; on the other side 1.35: .0642
+    assert round(asked['distance_m("blue box", "red box")'].margin, 4) == 0.0358
 
 
 def test_directions_of_three_boxes(three_boxes: Scene) -> None:
@@ -153,6 +153,16 @@ def test_counts_that_the_source_contradicts_are_not_asked(scene_of: Any) -> None
 def test_an_assumed_area_is_not_asked(scene_of: Any) -> None:
     scene = scene_of(["bed"], [(1, 0, 0)], [(1, 1, 1)], area_assumed=True)
     assert by_program(scene, "room_size_estimation") == {}
+
+
+def test_a_drawn_room_of_another_size_than_stated_is_not_asked(scene_of: Any) -> None:
+    # the polygon is 5 m by 4 m: 20 m2. 20.5 is 2.4 % more than drawn, 21.5 is 7 %
+    asked = {
+        area: bool(by_program(scene_of(["bed"], [(1, 0, 0)], [(1, 1, 1)], polygon_assumed=True, area_m2=area), task))
+        for area in (20.5, 21.5)
+        for task in ("room_size_estimation",)
+    }
+    assert asked == {20.5: True, 21.5: False}
 
 
 def test_video_tasks_ask_only_of_what_the_shown_frames_show(three_boxes: Scene) -> None:

@@ -92,6 +92,8 @@ def test_walls_hold_the_boxes_and_the_given_area(tmp_path):
             r"object_bbox.bed\[0\].axesLengths",
         ),
         (lambda r: r["object_bbox"]["bed"][0].update(centroid=[0, float("inf"), 0]), r"bed\[0\].centroid"),
+        (lambda r: r["object_bbox"]["bed"][0].update(axesLengths=[1e9, 1, 1]), "at most 100 m"),
+        (lambda r: r["object_counts"].update(bed=-1), "counts of 0 or more"),
         (lambda r: r["object_bbox"]["bed"][0].update(normalizedAxes=[1] * 9), r"bed\[0\].normalizedAxes"),
         (lambda r: r["object_bbox"]["bed"][0].pop("axesLengths"), "axesLengths"),
     ],
@@ -109,7 +111,7 @@ def test_a_missing_file_is_one_line_with_its_path(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "", '"rooms"'])
+@pytest.mark.parametrize("text", ["{", "[]", "", '"rooms"', "[" * 200_000])
 def test_a_file_that_is_no_listing_is_named(tmp_path, text):
     path = tmp_path / "rooms.json"
     path.write_text(text)
