@@ -152,7 +152,10 @@ class Lookup:
         output = self.outputs[label]
         if entry is None:
             return output, self.store.manifests.size(output)
-        taken = self.store.reader(output).entry(entry)
+        *outer, last = entry.split("/")  # an entry's part: `update[8]/weights` of a stored run
+        for key in outer:
+            output = self.store.reader(output).entry(key).digest
+        taken = self.store.reader(output).entry(last)
         return taken.digest, taken.size
 
 

@@ -15,7 +15,7 @@ import re
 import msgspec
 
 REFERENCE = re.compile(
-    r"(?P<node>[A-Za-z][\w-]*)(?:\[(?P<turn>-1|past|last|all)\])?(?:\.(?P<entry>[^\s|\[\].][^\s|\[\]]*))?"
+    r"(?P<node>[A-Za-z][\w-]*)(?:\[(?P<turn>-1|past|last|all)\])?(?:\.(?P<entry>[^\s|\[\].][^\s|]*))?"
 )
 EXPECTED = "expected name, name[-1], name[past], name[last], name[all] or name.entry; '|' parts alternatives"
 

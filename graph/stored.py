@@ -67,9 +67,9 @@ def _fit(store: Store, digest: str, source: Source, wanted: Input, is_driving: b
         return source.entry, False
     if reader.type == PREFIX + expected and wanted.is_mapped:
         return source.entry, True
-    if source.entry is None and not reader.type.startswith(PREFIX):
+    if not reader.type.startswith(PREFIX) and not is_driving:
         entries = [key for key in reader.keys() if reader.entry(key).kind == "artifact"]
         parts = [key for key in entries if store.reader(reader.entry(key).digest).type == expected]
-        if len(parts) == 1 and not is_driving:
-            return parts[0], False
+        if len(parts) == 1:
+            return "/".join([*([source.entry] if source.entry else []), parts[0]]), False
     raise ValueError(f"gives {reader.type}, expected {PREFIX if is_driving else ''}{expected}")

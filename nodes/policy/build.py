@@ -1,6 +1,6 @@
 """Build a tiny vision-language policy from nothing: a config, random weights, a word-level tokenizer.
 
-Small enough to learn on one CPU core in two minutes: 0.13 M parameters as Idefics3 and 0.18 M as Qwen3-VL at the
+Small enough to learn on one CPU core in two minutes: 0.14 M parameters as Idefics3 and 0.18 M as Qwen3-VL at the
 default width. It knows no language beyond the words of our question templates.
 """
 

@@ -338,3 +338,19 @@ def test_spec_of_kinds_that_break_the_contract_is_refused(lab):
         lab.load('[experiment]\nname = "x"\n' + nodes)
     for line, (name, text) in zip(caught.value.mistakes, expected.items(), strict=True):
         assert f"[nodes.{name}] kind = 'kinds.py:{name}': " in line and text in line
+
+
+def test_what_a_run_gave_is_read_by_another_spec(lab, loop):
+    lab.run(loop)
+    other = """
+[experiment]
+name = "other"
+[nodes.earlier]
+artifact = "toy"
+[nodes.more]
+kind = "TOYS:step"
+inputs = { before = "earlier.update[2]", data = "earlier.sum" }
+"""
+    assert lab.run(other).computed == 1  # of the update the part that is numbers is taken
+    with pytest.raises(SpecError, match=r"inputs.before: gives notes/1, expected numbers/1"):
+        lab.run(other.replace("earlier.update[2]", "earlier.report"))
