@@ -12,8 +12,9 @@ import secrets
 from collections import deque
 from typing import Any, Protocol
 
-from graph.execute import THREAD_VARIABLES, Outcome, Report, Task, execute
+from graph.execute import THREAD_VARIABLES, execute
 from graph.spec import Compute
+from graph.task import Outcome, Report, Task
 
 TOPIC = "dataflow-progress"
 
@@ -83,7 +84,9 @@ class LocalCluster:
             return task, future.result()
         # Bodies' own errors are outcomes; what arrives here is a worker that died.
         error = f"worker lost: {' '.join(str(future.exception()).split())}"
-        return task, [Outcome(task.label, call.element, call.key, error=error) for call in task.calls]
+        return task, [
+            Outcome(task.label, call.element, call.key, failure="worker lost", error=error) for call in task.calls
+        ]
 
     def close(self) -> None:
         if self._client is None:

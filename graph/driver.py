@@ -13,12 +13,12 @@ import msgspec
 
 from graph.cluster import Executor, make_executor
 from graph.events import Events, State
-from graph.execute import Call, Outcome, Task, encode_params
 from graph.lookup import Lookup, Piece, Work, item_name, put_collection
 from graph.mapping import Mapping
 from graph.repair import Repairs
 from graph.rounds import Instance
 from graph.spec import Spec
+from graph.task import Call, Outcome, Task, encode_params
 from store.collection import PREFIX
 from store.errors import Damaged, Missing, StoreError
 from store.manifest import Entry
@@ -102,13 +102,15 @@ class Driver:
 
     def _submit(self, work: Work, pieces: list[Piece], repairs: str = "") -> None:
         node = self.lookup.nodes[work.instance.node.name]
-        calls = [
-            Call(piece.element, piece.key, piece.action.seed, piece.action.inputs, piece.action.described())
-            for piece in pieces
-        ]
+        assert node.kind is not None
+        calls = [Call(piece.element, piece.key, piece.action.seed, piece.action.inputs) for piece in pieces]
         task = Task(
             label=work.instance.label,
             kind=node.kind_name,
+            target=node.kind.target,
+            source="",
+            packages=work.action.packages,
+            described=msgspec.structs.replace(work.action, is_map=False).described(),
             folder=self._folder,
             code=work.action.code,
             params=encode_params(node.params),
@@ -150,7 +152,7 @@ class Driver:
     def _note_failure(self, outcome: Outcome) -> None:
         on = f" on {outcome.element!r}" if outcome.element is not None else ""
         self.failures.append(f"node {outcome.label} (action {outcome.key[:8]}) failed{on}: {outcome.error}")
-        self.tracebacks.append(outcome.printed + outcome.traceback)
+        self.tracebacks.append(outcome.traceback)
 
     def _fail(self, label: str, error: str) -> None:
         """End an instance whose inputs cannot be read."""

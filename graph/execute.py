@@ -22,6 +22,7 @@ import msgspec
 
 from graph.code import read_code
 from graph.kinds import Kind, NoParams, find_kind
+from graph.task import Call, Outcome, Report, Task, decode_params
 from store.artifact import Artifact
 from store.errors import Damaged, Missing
 from store.open import Store, open_store, type_name
@@ -30,56 +31,6 @@ from store.records import Record
 REPORTS_PER_S = 10
 PRINTED = 4000  # characters of a body's output that are kept, the last ones
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-Report = Callable[[str, dict[str, float]], None]
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One action to execute: inputs by digest, None where absent."""
-
-    element: str | None
-    key: str
-    seed: int | None
-    inputs: dict[str, str | None]
-    described: dict[str, Any]
-
-
-class Task(msgspec.Struct, frozen=True):
-    """Calls of one node that travel together.
-
-    `params` is msgpack; `folder` is what a kind's file is relative to. With `rewrite`, what is put replaces bytes of
-    the same name; `repairs` is the lost digest that this is to make again, if any.
-    """
-
-    label: str
-    kind: str
-    folder: str
-    code: str
-    params: bytes
-    threads: int
-    store: str
-    rewrite: bool
-    repairs: str
-    calls: list[Call]
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one call: an output, or an error with its traceback.
-
-    `lost` is the digest of a stored input that is missing or damaged. `printed` is the end of what the body wrote to
-    its stdout and stderr.
-    """
-
-    label: str
-    element: str | None
-    key: str
-    output: str = ""
-    size: int = 0
-    seconds: float = 0.0
-    error: str = ""
-    traceback: str = ""
-    lost: str = ""
-    printed: str = ""
 
 
 class SourceChanged(Exception):
@@ -113,18 +64,18 @@ def _execute_one(
             written, size = store.put_sized(result)
             _check_source(task, kind)
         seconds = time.monotonic() - began
-        record = Record(call.key, written, size, result.type, call.described, _ran(started, seconds))
+        described = {**task.described, "element": call.element, "seed": call.seed, "inputs": call.inputs}
+        record = Record(call.key, written, size, result.type, described, _ran(started, seconds), task.source)
         held = store.commit(record)
-        text = printed.getvalue()[-PRINTED:]
-        return msgspec.structs.replace(outcome, output=held.output, size=held.size, seconds=seconds, printed=text)
+        return msgspec.structs.replace(outcome, output=held.output, size=held.size, seconds=seconds)
     except (Exception, SystemExit) as error:  # a body that calls sys.exit ends itself, not the driver
         return msgspec.structs.replace(
             outcome,
             seconds=time.monotonic() - began,
             error=f"{type(error).__name__}: {' '.join(str(error).split())}",
-            traceback=traceback.format_exc(),
+            failure="error",
+            traceback=printed.getvalue()[-PRINTED:] + traceback.format_exc(),
             lost=_find_lost(error),
-            printed=printed.getvalue()[-PRINTED:],
         )
 
 
@@ -224,13 +175,3 @@ def limit_threads(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def encode_params(params: msgspec.Struct) -> bytes:
-    """Return params as bytes that travel to a worker; floats keep their bits."""
-    return msgspec.msgpack.encode(params, enc_hook=str)
-
-
-def decode_params(data: bytes, cls: type[msgspec.Struct]) -> msgspec.Struct:
-    """Return what `encode_params` wrote."""
-    return msgspec.msgpack.decode(data, type=cls, dec_hook=lambda kind, value: kind(value))

@@ -64,6 +64,8 @@ class Kind(msgspec.Struct, frozen=True):
     code: str = ""
     packages: dict[str, str] = {}
     label: str = ""
+    target: str = ""
+    resumes: bool = False
 
 
 def find_kind(name: str, folder: Path) -> Kind:
@@ -107,7 +109,9 @@ def _find(name: str, folder: Path | None) -> Kind:
         raise KindError(f"kind {name!r}: packages names {error.name!r}, which is not installed") from None
     within = source.absolute().relative_to(package_root(source.absolute()).parent).as_posix()
     label = f"{within}:{attribute}"
-    return msgspec.structs.replace(kind, code=code.digest, packages=packages, label=label)
+    return msgspec.structs.replace(
+        kind, code=code.digest, packages=packages, label=label, target=f"{module.__name__}:{attribute}"
+    )
 
 
 @functools.cache

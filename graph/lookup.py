@@ -122,8 +122,7 @@ class Lookup:
         assert kind is not None
         seed = None
         if kind.draws:
-            base = self.spec.experiment.seed if node.seed is None else node.seed
-            seed = action_seed(base, kind.facts.kind, instance.round, element)
+            seed = action_seed(instance.seed, kind.facts.kind, instance.round, element)
         action = Action(
             kind=kind.facts.kind,
             version=kind.facts.version,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from graph.execute import Outcome
 from graph.lookup import Lookup, Piece, Work
+from graph.task import Outcome
 
 TASK_S = 1.0  # small elements are packed into tasks of about this long
 FIRST_S = 0.25  # what an element is taken to last before one has been seen

@@ -34,12 +34,17 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """One use of a node: `qa[2]`, or `rooms` outside the loop. An input that is absent has no source."""
+    """One use of a node: `qa[2]`, or `rooms` outside the loop. An input that is absent has no source.
+
+    `seed` is the node's, else its experiment's.
+    """
 
     label: str
     node: NodeSpec
     round: int | None
+    seed: int
     sources: dict[str, Source]
+    variant: str = ""
 
     def upstream(self) -> set[str]:
         """Return the labels of the instances that it reads."""
@@ -106,7 +111,8 @@ def _unroll_one(spec: Spec, node: NodeSpec, round: int | None, inside: set[str],
             if source is not None and alternative is reference:
                 sources[name] = source
         mistakes.lines += place.lines
-    return Instance(label_of(node.name, round), node, round, sources)
+    seed = spec.experiment.seed if node.seed is None else node.seed
+    return Instance(label_of(node.name, round), node, round, seed, sources)
 
 
 def _choose(alternatives: tuple[Reference, ...], round: int | None) -> Reference | None:

@@ -19,7 +19,8 @@ class Record(msgspec.Struct, frozen=True):
 
     `size` is the output manifest's, in bytes. `action` holds the parts of the key, named, so that a later miss can
     say which part changed. `ran` tells of the execution (start as ISO 8601 UTC, wall seconds, host, python,
-    platform): never part of a key or an output.
+    platform): never part of a key or an output. `source` is the digest of the artifact that holds the project source
+    behind `action["code"]`.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Record(msgspec.Struct, frozen=True):
     type: str
     action: dict[str, Any]
     ran: dict[str, Any]
+    source: str = ""
 
 
 _decoder = msgspec.json.Decoder(Record)
