@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
-import importlib.util
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable
@@ -20,16 +17,16 @@ from typing import Any
 
 import msgspec
 
-from graph.code import package_root, read_code, settle_code, versions
-from graph.errors import KindError, nearest
+from graph.code import Code, refresh_project
+from graph.distributions import NotInstalled, versions
+from graph.errors import KindError
 from graph.node import FACTS, Facts
+from graph.registry import KINDS, find_code, find_target, load_object
 from store.artifact import Artifact
 from store.collection import Collection
-from store.digest import digest
 from store.open import item_type
 
-GROUP = "dataflow.nodes"
-GIVEN = ("params", "seed", "progress")
+GIVEN = ("params", "seed", "progress", "scratch")
 
 
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,8 +44,9 @@ class Input(msgspec.Struct, frozen=True):
 class Kind(msgspec.Struct, frozen=True):
     """A kind: its facts, what its signature says, and the identity of its code.
 
-    `output` is what one call returns; `gives` what a node gives, a collection if mapped. `code` was read before the
-    module was imported, `packages` are the versions that enter keys, `label` is `nodes/select.py:band`.
+    `output` is what one call returns; `gives` what a node gives, a collection if mapped. `draws`, `reports` and
+    `resumes`: it asks for a seed, for progress, for scratch. `target` is `nodes.select:band`, `code` the digest of
+    `closure`, `packages` are the versions that enter keys.
     """
 
     name: str
@@ -60,12 +58,11 @@ class Kind(msgspec.Struct, frozen=True):
     gives: type
     draws: bool
     reports: bool
-    source: Path
-    code: str = ""
-    packages: dict[str, str] = {}
-    label: str = ""
-    target: str = ""
     resumes: bool = False
+    target: str = ""
+    code: str = ""
+    closure: Code | None = None
+    packages: dict[str, str] = {}
 
 
 def find_kind(name: str, folder: Path) -> Kind:
@@ -81,88 +78,57 @@ def find_kind(name: str, folder: Path) -> Kind:
 
 @functools.cache
 def _find(name: str, folder: Path | None) -> Kind:
-    place, separator, attribute = name.partition(":")
-    if not separator:
-        point = registered().get(name)
-        if point is None:
-            raise KindError(f"no kind is named {name!r}{nearest(name, registered())}")
-        place, _, attribute = point.value.partition(":")
     try:
-        source = folder / place if folder else _find_source(place)
-        # Read before it is imported: an edit in between must not give old code a new key.
-        code = read_code(source)
-        module = _import_file(source) if folder else importlib.import_module(place)
-        code = settle_code(source, code)
-    except KindError:
-        raise
-    except Exception as error:
-        raise KindError(f"kind {name!r}: {place} cannot be imported: {type(error).__name__}: {error}") from error
-    function = getattr(module, attribute, None)
-    if not hasattr(function, FACTS):
-        declared = [key for key, value in vars(module).items() if hasattr(value, FACTS)]
-        near = nearest(attribute, declared)
-        raise KindError(f"kind {name!r}: {place} has no function {attribute!r} declared with @node{near}")
-    kind = read_signature(name, typing.cast(Callable, function), source)
-    try:
-        packages = versions(code.imported, kind.facts.packages)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise KindError(f"kind {name!r}: packages names {error.name!r}, which is not installed") from None
-    within = source.absolute().relative_to(package_root(source.absolute()).parent).as_posix()
-    label = f"{within}:{attribute}"
+        module, attribute = find_target(name, folder or Path(), KINDS)
+        code = find_code(module, attribute)
+        function = load_object(module, attribute)
+        kind = read_signature(name, function)
+        packages = versions(code.foreign, kind.facts.packages)
+    except KindError as error:
+        raise KindError(f"kind {name!r}: {error}") from None
+    except NotInstalled as error:
+        raise KindError(f"kind {name!r}: packages names {str(error)!r}, which is not installed") from None
     return msgspec.structs.replace(
-        kind, code=code.digest, packages=packages, label=label, target=f"{module.__name__}:{attribute}"
+        kind, code=code.digest, closure=code, packages=packages, target=f"{module}:{attribute}"
     )
 
 
 @functools.cache
-def registered() -> dict[str, importlib.metadata.EntryPoint]:
-    """Return the entry points of the group `dataflow.nodes`, by kind, sorted."""
-    points = importlib.metadata.entry_points(group=GROUP)
-    return {point.name: point for point in sorted(points, key=lambda point: point.name)}
+def load_kind(name: str, target: str) -> Kind:
+    """Return the kind whose function a target names, `module:function`, for who executes: without its identity."""
+    module, _, attribute = target.partition(":")
+    return read_signature(name, getattr(importlib.import_module(module), attribute))
 
 
-def _find_source(module: str) -> Path:
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.has_location or spec.origin is None:
-        raise ModuleNotFoundError(f"no module named {module!r}")
-    return Path(spec.origin)
+def forget_kinds() -> None:
+    """Find all kinds anew if a source was edited since it was read."""
+    if refresh_project():
+        _find.cache_clear()
+        load_kind.cache_clear()
 
 
-def _import_file(path: Path) -> types.ModuleType:
-    name = f"dataflow_file_{digest(str(path.absolute()).encode())[:16]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def read_signature(name: str, function: Callable, source: Path) -> Kind:
+def read_signature(name: str, function: Callable) -> Kind:
     """Return the kind that a declared function is. Raises KindError where its signature breaks the contract."""
-    facts: Facts = getattr(function, FACTS)
+    facts: Facts | None = getattr(function, FACTS, None)
+    if facts is None:
+        raise KindError("it is not declared with @node")
     try:
         hints = typing.get_type_hints(function)
     except Exception as error:
-        raise KindError(f"kind {name!r}: its annotations cannot be resolved: {error}") from None
+        raise KindError(f"its annotations cannot be resolved: {error}") from None
     inputs, given = _read_parameters(name, function, hints)
     output = hints.get("return")
     if output is None or not _is_artifact(output):
-        raise KindError(f"kind {name!r}: returns {output}, expected an artifact type")
+        raise KindError(f"returns {output}, expected an artifact type")
     if facts.each is not None:
         driving = inputs.get(facts.each)
         if driving is None or driving.is_optional or item_type(driving.type):
-            raise KindError(f"kind {name!r}: each={facts.each!r} must name an input annotated with the element's type")
+            raise KindError(f"each={facts.each!r} must name an input annotated with the element's type")
         inputs = {key: _mapped(value, key == facts.each) for key, value in inputs.items()}
     gives = output if facts.each is None else Collection[output]  # type: ignore[valid-type]
     params = given.get("params", NoParams)
-    return Kind(name, facts, function, inputs, params, output, gives, "seed" in given, "progress" in given, source)
+    draws, reports, resumes = (name in given for name in ("seed", "progress", "scratch"))
+    return Kind(name, facts, function, inputs, params, output, gives, draws, reports, resumes)
 
 
 def _read_parameters(name: str, function: Callable, hints: dict[str, Any]) -> tuple[dict[str, Input], dict[str, Any]]:
@@ -170,18 +136,18 @@ def _read_parameters(name: str, function: Callable, hints: dict[str, Any]) -> tu
     inputs, given = {}, {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise KindError(f"kind {name!r}: {parameter} could be anything, expected named parameters")
+            raise KindError(f"{parameter} could be anything, expected named parameters")
         if parameter.name not in hints:
-            raise KindError(f"kind {name!r}: parameter {parameter.name!r} has no annotation")
+            raise KindError(f"parameter {parameter.name!r} has no annotation")
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             inputs[parameter.name] = _read_input(name, parameter.name, hints[parameter.name])
             continue
         given[parameter.name] = hints[parameter.name]
         if parameter.name not in GIVEN:
-            raise KindError(f"kind {name!r}: keyword {parameter.name!r}: expected one of {', '.join(GIVEN)}")
+            raise KindError(f"keyword {parameter.name!r}: expected one of {', '.join(GIVEN)}")
     params = given.get("params", NoParams)
     if not (isinstance(params, type) and issubclass(params, msgspec.Struct) and params.__struct_config__.frozen):
-        raise KindError(f"kind {name!r}: params is {params}, expected a frozen msgspec Struct")
+        raise KindError(f"params is {params}, expected a frozen msgspec Struct")
     return inputs, given
 
 
@@ -190,7 +156,7 @@ def _read_input(kind: str, name: str, hint: object) -> Input:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         options = [option for option in typing.get_args(hint) if option is not type(None)]
     if len(options) != 1 or not _is_artifact(options[0]):
-        raise KindError(f"kind {kind!r}: input {name!r} is {hint}, expected an artifact type, or one `| None`")
+        raise KindError(f"input {name!r} is {hint}, expected an artifact type, or one `| None`")
     return Input(typing.cast(type, options[0]), options[0] is not hint, False)
 
 

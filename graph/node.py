@@ -8,18 +8,21 @@ can be called by hand. Everything it depends on is in its arguments.
 
 Positional parameters are inputs, annotated with artifact types; `X | None` may be absent. Keyword-only ones are given
 by the engine where the function names them: `params` (a frozen msgspec Struct), `seed` (only if it draws),
-`progress` (see Progress).
+`progress` (see Progress), `scratch` (a folder that a killed run of the same action finds again; gone once its output
+is committed).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 F = TypeVar("F", bound=Callable)
+T = TypeVar("T")
 FACTS = "__dataflow__"
 
 
@@ -39,13 +42,42 @@ class External(msgspec.Struct, frozen=True):
     digest: str = ""
 
 
+class Named(msgspec.Struct, Generic[T], frozen=True):
+    """A registered object as a param: `Named[Reward]` is given by a name of the entry-point group `dataflow.reward`,
+    as `module:object`, or as `file.py:object`.
+
+    Name and code of that one object enter the key: editing others of its family changes nothing.
+    """
+
+    name: str
+    target: str = ""
+    code: str = ""
+
+    def load(self) -> T:
+        """Import and return the object."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+def added_in_key(default: Any) -> msgspec.Meta:
+    """Mark a param that came later, `Annotated[int, added_in_key(3)]`: it stays out of keys while it equals that."""
+    return msgspec.Meta(extra={"added_in_key": default})
+
+
 class Progress(Protocol):
     """Tells how far a long node is; may be called as often as one likes, at most ten calls a second travel."""
 
     def __call__(self, done: int, total: int, **numbers: float) -> None: ...
 
 
-def node(kind: str, *, version: int, each: str | None = None, packages: tuple[str, ...] = ()) -> Callable[[F], F]:
+def node(
+    kind: str,
+    *,
+    version: int,
+    each: str | None = None,
+    packages: tuple[str, ...] = (),
+    depends: Sequence[Any] = (),
+) -> Callable[[F], F]:
     """Declare a function as a kind.
 
     Args:
@@ -53,6 +85,8 @@ def node(kind: str, *, version: int, each: str | None = None, packages: tuple[st
         version: enters the key; raise it to throw the kind's results away.
         each: the input to map over: one action an entry of its collection.
         packages: distributions whose exact version changes results (major.minor counts for all others).
+        depends: what no reading of the source finds: functions, classes and modules that it reaches by computed names,
+            and data files, as globs relative to its own folder. Read from the source, like all of its code.
     """
 
     def attach(function: F) -> F:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from graph.errors import SpecError, nearest
-from graph.node import External
+from graph.errors import KindError, SpecError, nearest
+from graph.node import External, Named
+from graph.registry import find_code, find_target, load_object
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Mistakes:
-    """The mistakes of one spec, collected while it is read."""
+    """The mistakes of one spec, collected while it is read.
 
-    def __init__(self, file: str) -> None:
+    `origins` says of dotted keys that they stand in another file, or on the command line.
+    """
+
+    def __init__(self, file: str, origins: dict[str, str] | None = None) -> None:
         self.file = file
+        self.origins = origins or {}
         self.lines: list[str] = []
 
     def add(self, table: str, what: str, expected: str) -> None:
         """Note one mistake: the table, the key with its value, what was expected."""
         place = " ".join(piece for piece in (f"[{table}]" if table else "", what) if piece)
-        self.lines.append(f"{self.file}: {place}: {expected}")
+        key = f"{table}.{what.partition(' = ')[0]}".strip(".")
+        while key and key not in self.origins:
+            key = key.rpartition(".")[0]
+        self.lines.append(f"{self.origins.get(key, self.file)}: {place}: {expected}")
 
     def raise_any(self) -> None:
         """Raise SpecError if there are any."""
@@ -45,15 +55,16 @@ def read_params(cls: type[S], table: Any, mistakes: Mistakes, where: str, folder
     if not isinstance(table, dict):
         mistakes.add(where, f"{prefix.rstrip('.')} = {table!r}" if prefix else "", "expected a table")
         return None
-    known = {field.encode_name: field for field in msgspec.structs.fields(cls)}
+    known = fields_of(cls)
     before = len(mistakes.lines)
     for key in (key for key in table if key not in known):
         expected = nearest(key, known) or f"; known: {', '.join(known) or 'none'}"
         mistakes.add(where, f"{prefix}{key} = {table[key]!r}", f"no such param{expected}")
     values = {}
     for key, field in known.items():
-        if key in table:
-            values[field.name] = _read_value(field.type, table[key], mistakes, where, folder, f"{prefix}{key}")
+        if key in table or (not field.required and mentions_named(field.type)):
+            given = table[key] if key in table else as_written(default_of(field))
+            values[field.name] = _read_value(field.type, given, mistakes, where, folder, f"{prefix}{key}")
         elif field.required:
             mistakes.add(where, f"{prefix}{key}", f"is missing: expected {type_text(field.type)}")
     if len(mistakes.lines) > before:
@@ -65,12 +76,17 @@ def read_params(cls: type[S], table: Any, mistakes: Mistakes, where: str, folder
         return None
 
 
+@functools.cache
+def fields_of(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return a Struct's fields by the names that specs use."""
+    return {field.encode_name: field for field in msgspec.structs.fields(cls)}
+
+
 def _read_value(hint: Any, value: Any, mistakes: Mistakes, where: str, folder: Path, name: str) -> Any:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint is not External:
+    if _is_table(hint):
         return read_params(hint, value, mistakes, where, folder, f"{name}.")
     if is_external(hint) and isinstance(value, str):
-        # A Setting comes from the command line, where paths are relative to the working folder.
-        base = folder if type(value) is str else Path()
+        base = getattr(value, "folder", folder)  # of a text from elsewhere: graph.document
         place = os.path.expandvars(value)
         if "${" in place:
             mistakes.add(where, f"{name} = {value!r}", "this environment variable is not set")
@@ -79,7 +95,10 @@ def _read_value(hint: Any, value: Any, mistakes: Mistakes, where: str, folder: P
         mistakes.add(where, f"{name} = {value!r}", "expected text, a path")
         return None
     try:
-        return msgspec.convert(_plain(value), hint)
+        return msgspec.convert(as_written(_find_named(hint, value, folder)), hint)
+    except KindError as error:
+        mistakes.add(where, f"{name} = {value!r}", str(error))
+        return None
     except msgspec.ValidationError as error:
         # Of a Literal msgspec says only that the value is not in it.
         is_choice = str(error).startswith("Invalid enum value")
@@ -89,11 +108,65 @@ def _read_value(hint: Any, value: Any, mistakes: Mistakes, where: str, folder: P
         return None
 
 
-def _plain(value: Any) -> Any:
+def mentions_named(hint: Any) -> bool:
+    """Tell whether a type is or holds a Named."""
+    if _is_table(hint):
+        return any(mentions_named(field.type) for field in fields_of(hint).values())
+    return typing.get_origin(hint) is Named or any(map(mentions_named, typing.get_args(hint)))
+
+
+def _is_table(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint is not External
+
+
+def default_of(field: Any) -> Any:
+    """Return the default of a field that has one."""
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+
+def _find_named(hint: Any, value: Any, folder: Path) -> Any:
+    """Return a plain value in which names of registered objects are tables of what was found. Raises KindError."""
+    if not mentions_named(hint):
+        return value
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is Named and isinstance(value, str):
+        base = getattr(value, "folder", folder)
+        target = find_target(value, base, f"dataflow.{arguments[0].__name__.lower()}")
+        load_object(*target)
+        return {"name": str(value), "target": ":".join(target), "code": find_code(*target).digest}
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _find_named(arguments[-1], item, folder) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_find_named(arguments[0], item, folder) for item in value]
+    return next((_find_named(one, value, folder) for one in arguments if mentions_named(one)), value)
+
+
+def named_in(value: Any) -> Iterator[Named]:
+    """Yield the registered objects that params name, wherever in them."""
+    if isinstance(value, Named):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            yield from named_in(getattr(value, field))
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from named_in(item)
+
+
+def as_written(value: Any) -> Any:
+    """Return a value of a param as a spec says it: plain, with registered objects by their names."""
+    if isinstance(value, Named):
+        return value.name
+    if isinstance(value, msgspec.Struct) and not isinstance(value, External):
+        return {field.encode_name: as_written(getattr(value, field.name)) for field in fields_of(type(value)).values()}
+    if isinstance(value, tuple):
+        return [as_written(item) for item in value]
+    if isinstance(value, dict):
+        return {key: as_written(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_written(item) for item in value]
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise msgspec.ValidationError("Expected an integer of 64 bits")
     return str(value) if isinstance(value, str) else value
 
 
@@ -106,6 +179,8 @@ def type_text(hint: Any) -> str:
     """Return a type as people write it: `int >= 1`, `'a' | 'b'`, `list[str]`, `path`."""
     if is_external(hint):
         return "path"
+    if typing.get_origin(hint) is Named:
+        return f"name of a {typing.get_args(hint)[0].__name__.lower()}"
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return " ".join([type_text(arguments[0]), *(_bounds(meta) for meta in arguments[1:])]).strip()

@@ -1,0 +1,3 @@
+"""Helpers; some are passed on from here."""
+
+from .passed import doubled as doubled

@@ -1,0 +1,5 @@
+"""Imported when it is needed."""
+
+
+def rounded(x: float) -> int:
+    return round(x)

@@ -1,0 +1,5 @@
+"""What the package passes on."""
+
+
+def doubled(x: float) -> float:
+    return 2 * x
