@@ -1,122 +1,139 @@
-"""The plan: what is there, what will run and why, what may run. Nothing is executed.
+"""The plan: what is there, what will run and why, what may run, how long that takes. Nothing is executed.
 
 An instance whose inputs are all known is a hit, or will run. One that reads something yet to be made may run: an equal
-output could stop the change before it. Reasons compare the parts of the key with those of the nearest earlier action
-of the same instance.
+output could stop the change before it.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
 from typing import Any, Literal
 
 import msgspec
 
-from graph.lookup import Lookup, Work, item_name, put_collection
+from graph.change import Change, listed
+from graph.estimate import estimate, seconds_text
+from graph.lookup import Lookup, Work, put_collection
+from graph.reasons import Reasons
 from graph.rounds import Instance, unroll
 from graph.run import select_until
-from graph.runs import Runs
 from graph.spec import Spec
+from graph.table import html_table, text_table
 from store.manifest import Entry
-from store.open import Store
+from store.open import Store, type_name
 
-LOOK_BACK = 20  # runs that are searched for an instance's earlier key
+State = Literal["hit", "will run", "may run"]
+HEADER = ("node", "state", "elements", "time", "why")
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """One instance: `elements` of a map, of which `missing` would run."""
+    """One instance: `elements` of a map, of which `missing` would run; `seconds` is about how long, None if unknown."""
 
     label: str
-    state: Literal["hit", "will run", "may run"]
-    reason: str
+    state: State
+    reason: str = ""
     elements: int = 0
     missing: int = 0
+    seconds: float | None = None
+    changes: list[Change] = []
+
+    def row(self) -> tuple[str, ...]:
+        """Return it as cells under HEADER."""
+        elements = f"{self.missing} of {self.elements}" if self.missing else str(self.elements or "")
+        time = "" if self.seconds is None or self.state == "hit" else seconds_text(self.seconds)
+        return self.label, self.state, elements, time, self.reason
 
 
-def make_plan(spec: Spec, store: Store, until: str | None = None) -> list[Planned]:
+class Plan(list[Planned]):
+    """The instances of a spec, producers before consumers. Prints as a table, also in notebooks."""
+
+    def __repr__(self) -> str:
+        return f"{text_table(HEADER, [planned.row() for planned in self])}\n{self.total()}"
+
+    def _repr_html_(self) -> str:
+        return html_table(HEADER, [planned.row() for planned in self], self.total())
+
+    @property
+    def is_hit(self) -> bool:
+        """Tell whether nothing would run."""
+        return all(planned.state == "hit" for planned in self)
+
+    def total(self) -> str:
+        """Return how many hit, will and may run, and about how long that takes."""
+        pieces = []
+        for state, summed in self._summed().items():
+            known = [f"about {seconds_text(summed['seconds'])}"] if summed["unknown"] < summed["count"] else []
+            unknown = [f"unknown for {summed['unknown']}"] if summed["unknown"] else []
+            told = f" ({', '.join(known + unknown)})" if state != "hit" and summed["count"] else ""
+            pieces.append(f"{summed['count']} {state}{told}")
+        return ", ".join(pieces)
+
+    def json(self) -> str:
+        """Return it for programs: {"nodes": [{node, state, elements, missing, seconds, why, changes}], "total": ...}.
+
+        `changes` are {part, before, after, detail} of the key; `total` has count, seconds and unknown for every state.
+        """
+        nodes = []
+        for planned in self:
+            fields: dict[str, Any] = msgspec.structs.asdict(planned)
+            nodes.append({"node": fields.pop("label"), "why": fields.pop("reason"), **fields})
+        return msgspec.json.encode({"nodes": nodes, "total": self._summed()}).decode()
+
+    def _summed(self) -> dict[str, dict[str, Any]]:
+        summed = {}
+        for state in ("hit", "will run", "may run"):
+            seconds = [planned.seconds for planned in self if planned.state == state]
+            known = [number for number in seconds if number is not None]
+            known_s = round(sum(known), 4)
+            summed[state] = {"count": len(seconds), "seconds": known_s, "unknown": len(seconds) - len(known)}
+        return summed
+
+
+def make_plan(spec: Spec, store: Store, until: str | None = None) -> Plan:
     """Return what a run would do, instance by instance. Raises what `run` raises before anything runs."""
-    instances = select_until(unroll(spec), until)
-    lookup = Lookup(spec, store, instances)
-    earlier = Earlier(store, spec.experiment.name)
-    return [_plan_one(instance, lookup, earlier) for instance in lookup.instances.values()]
+    planner = Planner(spec, store, until)
+    return Plan(map(planner.plan, planner.lookup.instances.values()))
 
 
-def _plan_one(instance: Instance, lookup: Lookup, earlier: Earlier) -> Planned:
-    unknown = [label for label in instance.upstream() if label not in lookup.outputs]
-    if unknown:
-        return Planned(instance.label, "may run", f"reads {', '.join(sorted(unknown))}")
-    if instance.node.kind is None:
-        return Planned(instance.label, "hit", "")
-    work = lookup.work(instance)
-    record = lookup.find(work)
-    if record is not None:
-        lookup.outputs[instance.label] = record.output
-        return Planned(instance.label, "hit", "", record.ran.get("elements", 0))
-    reason = earlier.reason(instance.label, work)
-    if not work.action.is_map:
-        return Planned(instance.label, "will run", reason)
-    records = [(piece, lookup.find(piece)) for piece in work.pieces]
-    entries = [Entry(piece.element or "", "artifact", held.output, held.size) for piece, held in records if held]
-    missing = len(work.pieces) - len(entries)
-    if not missing:  # other elements of earlier maps, put together anew: nothing is executed
-        lookup.outputs[instance.label] = put_collection(lookup.store, item_name(instance.node.kind), entries)[0]
-        return Planned(instance.label, "hit", "", len(work.pieces))
-    return Planned(instance.label, "will run", reason, len(work.pieces), missing)
+class Planner:
+    """Plans instances one by one, producers before consumers; knows the reason of each that would run."""
 
+    def __init__(self, spec: Spec, store: Store, until: str | None) -> None:
+        self.lookup = Lookup(spec, store, select_until(unroll(spec), until))
+        self.reasons = Reasons(store, spec.experiment.name, self.lookup)
 
-class Earlier:
-    """The keys that the newest runs of an experiment gave its instances."""
+    def plan(self, instance: Instance) -> Planned:
+        """Plan one instance; all that it reads has been planned."""
+        lookup, label = self.lookup, instance.label
+        unknown = [read for read in instance.upstream() if read not in lookup.outputs]
+        if unknown:
+            own = self.reasons.partial(instance)
+            text = "; ".join(filter(None, [own.text, f"reads {listed(sorted(unknown), 3)}"]))
+            return Planned(label, "may run", text, seconds=estimate(own.records), changes=own.changes)
+        if instance.node.kind is None:
+            return Planned(label, "hit", seconds=0.0)
+        work = self.reasons.present.works[label] = lookup.work(instance)
+        record = lookup.find(work.key)
+        if record is not None:
+            lookup.learn(label, record.output, record.size)
+            return Planned(label, "hit", "", record.ran.get("elements", 0), seconds=0.0)
+        if work.action.is_map:
+            return self._plan_map(work)
+        reason = self.reasons.reason(work, [])
+        return Planned(label, "will run", reason.text, 0, 0, estimate(reason.records, 1), reason.changes)
 
-    def __init__(self, store: Store, experiment: str) -> None:
-        self.store = store
-        self._runs = Runs(store)
-        self._experiment = experiment
-
-    @functools.cached_property
-    def _keys(self) -> dict[str, list[str]]:
-        """The distinct keys of every instance, newest first; "" where it failed."""
-        keys: dict[str, list[str]] = {}
-        for run in itertools.islice(self._runs.ids(self._experiment), LOOK_BACK):
-            for label, event in self._runs.outcomes(run).items():
-                if (event.key or event.state == "failed") and event.key not in keys.setdefault(label, []):
-                    keys[label].append(event.key)
-        return keys
-
-    def reason(self, label: str, work: Work) -> str:
-        """Return which parts of the key differ from the earlier one that it is nearest to."""
-        keys = self._keys.get(label)
-        if not keys:
-            return "never run"
-        if not keys[0]:
-            return "failed in its last run"
-        records = [record for record in map(self.store.records.find, filter(None, keys)) if record is not None]
-        if not records:
-            return "its record is gone"
-        described = work.action.described()
-        changes = min((differences(record.action, described) for record in records), key=len)
-        return "; ".join(changes) or "its output is gone or damaged"
-
-
-def differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
-    """Return the changed parts of two described actions: `params.low 0.1 -> 0.2`, `code`, `input questions`."""
-    changes = []
-    for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        if old == new:
-            continue
-        if name == "code":
-            changes.append("project code changed")
-        elif name in ("params", "packages") or (isinstance(old, dict) and isinstance(new, dict) and prefix):
-            changes += differences(old or {}, new or {}, "package " if name == "packages" else f"{prefix}{name}.")
-        elif name == "inputs":
-            inputs = (old or {}, new or {})
-            changed = [key for key in inputs[1] if inputs[0].get(key) != inputs[1][key]]
-            changes += [f"input {key} changed" for key in changed]
-        else:
-            changes.append(f"{prefix}{name} {_text(old)} -> {_text(new)}")
-    return changes
-
-
-def _text(value: Any) -> str:
-    return "absent" if value is None else msgspec.json.encode(value).decode()
+    def _plan_map(self, work: Work) -> Planned:
+        entries, missing, seconds = [], [], 0.0
+        for call in work.calls():
+            record = self.lookup.find(call.key)
+            if record is None:
+                missing.append(call)
+            else:
+                entries.append(Entry(call.element or "", "artifact", record.output, record.size))
+                seconds += record.ran.get("seconds", 0.0)
+        if not missing:  # other elements of earlier maps, put together anew: nothing is executed
+            self.lookup.learn(work.label, *put_collection(self.lookup.store, type_name(work.kind.output), entries))
+            return Planned(work.label, "hit", "", work.total, seconds=0.0)
+        reason = self.reasons.reason(work, missing)
+        each = seconds / len(entries) if entries else estimate(reason.records, 1)
+        about = None if each is None else each * len(missing)
+        return Planned(work.label, "will run", reason.text, work.total, len(missing), about, reason.changes)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from graph.commands.operands import add_spec, print_rows
+from graph.commands.operands import add_spec
 from graph.settings import store_url
 from store.open import open_store
+
+WOULD_RUN = 3  # exit status of --check
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_spec(parser)
     parser.add_argument("--until", metavar="NODE", help="only what this node needs")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--check", action="store_true", help=f"exit with {WOULD_RUN} if anything would run")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -21,13 +25,6 @@ def main(options: argparse.Namespace) -> int:
     from graph.spec import load_spec
 
     spec = load_spec(options.spec, options.set)
-    store = open_store(store_url(options.store, spec.store))
-    plan = make_plan(spec, store, options.until)
-    rows: list[tuple[str, ...]] = []
-    for planned in plan:
-        elements = f"{planned.missing} of {planned.elements}" if planned.missing else str(planned.elements or "")
-        rows.append((planned.label, planned.state, elements, planned.reason))
-    print_rows(("node", "state", "elements", "why"), rows)
-    states = [planned.state for planned in plan]
-    print(", ".join(f"{states.count(state)} {state}" for state in ("hit", "will run", "may run")))
-    return 0
+    plan = make_plan(spec, open_store(store_url(options.store, spec.store)), options.until)
+    print(plan.json() if options.json else plan)
+    return WOULD_RUN if options.check and not plan.is_hit else 0
