@@ -2,146 +2,179 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import platform
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from graph.action import Action, action_key, action_seed, canonical
+from graph.action import Action, ActionKeys, action_seed, canonical
+from graph.distributions import versions
 from graph.errors import UnkeyableError
-from graph.kinds import Input, Kind
+from graph.externals import digest_path
+from graph.kinds import Input
 from graph.node import External
-from graph.params import Mistakes, is_external
+from graph.params import Mistakes, fields_of, is_external, named_in
+from graph.registry import find_code
 from graph.rounds import Instance, Source
+from graph.shipping import put_source
 from graph.spec import NodeSpec, Spec
 from graph.stored import find_stored, fit_stored
-from store.digest import digest
+from graph.task import Call
 from store.errors import Missing, StoreError
 from store.manifest import Entry
 from store.open import Store, item_type, type_name
 from store.records import Record
 
-
-class Piece(msgspec.Struct, frozen=True):
-    """One action to look up or run: a whole node (`element` None) or an entry of a map."""
-
-    element: str | None
-    key: str
-    action: Action
+PYTHON = ".".join(platform.python_version_tuple()[:2])
 
 
-@dataclasses.dataclass(frozen=True)
 class Work:
-    """What an instance comes to: its own key and, for a map, a piece for every entry.
+    """What an instance comes to: its action as a whole and, for a map, a call an element.
 
-    Pieces are formed when asked for: a map that is found whole never needs them.
+    `params` are the node's, Externals digested. `zipped` names the collections of which an element sees its own entry;
+    they are opened when elements are asked for: a map that is found whole never needs them.
     """
 
-    instance: Instance
-    key: str
-    action: Action
-    form_pieces: Callable[[], list[Piece]]
+    def __init__(
+        self, store: Store, instance: Instance, params: msgspec.Struct, action: Action, zipped: dict[str, str | None]
+    ) -> None:
+        assert instance.node.kind is not None
+        self.instance = instance
+        self.label = instance.label
+        self.kind = instance.node.kind
+        self.params = params
+        self.action = action
+        self.key = ActionKeys(action).key(action.inputs, None, action.seed)
+        self._store = store
+        self._zipped = zipped
+        self._entries: dict[str, dict[str, str]] | None = None
 
-    @functools.cached_property
-    def pieces(self) -> list[Piece]:
-        """One piece an entry, in the order of their keys; the whole node's own where it is no map."""
-        return self.form_pieces()
+    @property
+    def total(self) -> int:
+        """How many elements there are; 0 for a whole node."""
+        return len(self._opened()[self.kind.facts.each]) if self.kind.facts.each else 0
+
+    def calls(self) -> Iterator[Call]:
+        """Yield what there is to look up or run: one call an element, in the order of their ids, or the whole node."""
+        if not self.action.is_map:
+            yield Call(None, self.key, self.action.seed, self.action.inputs)
+            return
+        keys = ActionKeys(msgspec.structs.replace(self.action, is_map=False))
+        entries = self._opened()
+        for element in entries[self.kind.facts.each or ""]:
+            inputs = {**self.action.inputs, **{name: own.get(element) for name, own in entries.items()}}
+            seed = self._seed(element)
+            yield Call(element, keys.key(inputs, element, seed), seed, inputs)
+
+    def _opened(self) -> dict[str, dict[str, str]]:
+        """Return input name -> element -> digest of its entry."""
+        if self._entries is None:
+            opened = {name: self._store.reader(one).artifacts() if one else {} for name, one in self._zipped.items()}
+            self._entries = opened
+        return self._entries
+
+    def _seed(self, element: str) -> int | None:
+        if not self.kind.draws:
+            return None
+        return action_seed(self.instance.seed, self.kind.facts.kind, self.instance.round, element)
 
 
 class Lookup:
     """Forms keys and finds records for the instances of one spec.
 
-    `outputs` holds what is known so far, at first the stored artifacts that stand for nodes; `damaged` the keys whose
-    output is there, but not whole.
+    `outputs` and `sizes` (of manifests, in bytes) hold what is known so far, by label, at first the stored artifacts
+    that stand for nodes; `damaged` the keys whose output is there, but not whole.
     Raises:
         SpecError: an External's path cannot be read, a param cannot enter a key, a stored artifact is of another type.
         NotFoundError: an artifact that the spec names is not in the store.
     """
 
     def __init__(self, spec: Spec, store: Store, instances: dict[str, Instance]) -> None:
-        self.spec = spec
         self.store = store
         self.outputs: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
         self.damaged: set[str] = set()
-        self.nodes = prepare_params(spec, {instance.node.name for instance in instances.values()})
-        stored = {label: instance.node for label, instance in instances.items() if instance.node.kind is None}
-        self.outputs.update((label, find_stored(spec, store, node)) for label, node in stored.items())
+        self._params = prepare_params(spec, instances)
+        self._packages: dict[int, dict[str, str]] = {}
+        self._sources: dict[tuple[str, ...], str] = {}
+        for label, instance in instances.items():
+            if instance.node.kind is None:
+                self.learn(label, find_stored(spec, store, instance.node))
         self.instances = fit_stored(spec, store, instances, self.outputs)
 
-    def work(self, instance: Instance) -> Work:
-        """Return the keys of an instance; the outputs of all that it reads must be known."""
+    def learn(self, label: str, output: str, size: int | None = None) -> None:
+        """Take note of what an instance gave."""
+        self.outputs[label] = output
+        self.sizes[label] = self.store.manifests.size(output) if size is None else size
+
+    def work(self, instance: Instance, is_whole: bool = True) -> Work:
+        """Return the action of an instance; the outputs of all that it reads must be known.
+
+        Unless `is_whole`: then its inputs are left absent, and `plan` sees what else of it has changed.
+        """
         kind = instance.node.kind
         assert kind is not None
         inputs: dict[str, str | None] = dict.fromkeys(kind.inputs)
-        inputs.update((name, self._digest_of(source, kind.inputs[name])) for name, source in instance.sources.items())
-        is_map = kind.facts.each is not None
-        whole = self._piece(instance, inputs, None, is_map)
-        if not is_map:
-            return Work(instance, whole.key, whole.action, lambda: [whole])
-        return Work(instance, whole.key, whole.action, lambda: self._pieces(instance, kind, inputs))
-
-    def find(self, piece: Piece | Work) -> Record | None:
-        """Return the record of a piece if its output's manifest is there too, and whole."""
-        record = self.store.records.find(piece.key)
-        if record is None:
-            return None
-        try:
-            self.store.manifests.get(record.output)
-        except Missing:
-            return None
-        except StoreError:
-            self.damaged.add(piece.key)
-            return None
-        return record
-
-    def _pieces(self, instance: Instance, kind: Kind, inputs: dict[str, str | None]) -> list[Piece]:
-        zipped: dict[str, dict[str, str]] = {}
-        for name, source in instance.sources.items():
-            if source.is_zipped:
-                zipped[name] = self._entries(inputs[name])
-        driving = zipped[kind.facts.each or ""]
-        pieces = []
-        for element in driving:
-            own = {name: zipped[name].get(element) if name in zipped else whole for name, whole in inputs.items()}
-            pieces.append(self._piece(instance, own, element, False))
-        return pieces
-
-    def _entries(self, collection: str | None) -> dict[str, str]:
-        if collection is None:
-            return {}
-        reader = self.store.reader(collection)
-        return {key: reader.entry(key).digest for key in reader.keys() if reader.entry(key).kind == "artifact"}
-
-    def _piece(self, instance: Instance, inputs: dict[str, str | None], element: str | None, is_map: bool) -> Piece:
-        node = self.nodes[instance.node.name]
-        kind = node.kind
-        assert kind is not None
-        seed = None
-        if kind.draws:
-            seed = action_seed(instance.seed, kind.facts.kind, instance.round, element)
+        for name, source in instance.sources.items() if is_whole else ():
+            inputs[name] = self._digest_of(source, kind.inputs[name])
+        seed = action_seed(instance.seed, kind.facts.kind, instance.round, None) if kind.draws else None
+        params = self._params[id(instance.node)]
         action = Action(
             kind=kind.facts.kind,
             version=kind.facts.version,
-            function=kind.label,
             code=kind.code,
-            params=node.params,
+            params=params,
             inputs=inputs,
-            element=element,
+            element=None,
             seed=seed,
-            threads=node.threads,
-            packages={**kind.packages, "python": ".".join(platform.python_version_tuple()[:2])},
-            is_map=is_map,
+            threads=instance.node.threads,
+            packages=self._packages_of(instance.node),
+            is_map=kind.facts.each is not None,
         )
-        return Piece(element, action_key(action), action)
+        zipped = {name: inputs[name] for name, source in instance.sources.items() if source.is_zipped}
+        return Work(self.store, instance, params, action, zipped)
+
+    def _packages_of(self, node: NodeSpec) -> dict[str, str]:
+        """Return the versions that count: of what the kind reaches, and of what objects reach that its params name."""
+        if id(node) not in self._packages:
+            assert node.kind is not None
+            codes = [find_code(*named.target.split(":")) for named in named_in(self._params[id(node)])]
+            named = versions(tuple(name for code in codes for name in code.foreign), ())
+            self._packages[id(node)] = {**named, **node.kind.packages, "python": PYTHON}
+        return self._packages[id(node)]
+
+    def find(self, key: str) -> Record | None:
+        """Return the record of an action if its output's manifest is there too, and whole."""
+        record = self.store.records.find(key)
+        if record is None:
+            return None
+        try:
+            self.store.manifests.check(record.output)
+        except Missing:
+            return None
+        except StoreError:
+            self.damaged.add(key)
+            return None
+        return record
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The digest of the artifact that holds the project source of all nodes, written when it is first asked for."""
+        codes = {
+            instance.node.kind.code: instance.node.kind.closure
+            for instance in self.instances.values()
+            if instance.node.kind
+        }
+        for params in self._params.values():
+            codes.update((named.code, find_code(*named.target.split(":"))) for named in named_in(params))
+        return put_source(self.store, [code for code in codes.values() if code is not None])
 
     def _digest_of(self, source: Source, wanted: Input) -> str:
-        taken = {key: self._taken(label, source.entry) for key, label in source.labels.items()}
         if not source.is_rounds:
-            return taken[""][0]
+            return self._taken(source.labels[""], source.entry)[0]
+        taken = {key: self._taken(label, source.entry) for key, label in source.labels.items()}
         entries = [Entry(key, "artifact", *pair) for key, pair in taken.items()]
         item = item_type(wanted.type)
         assert item is not None  # a source of rounds fits collections only: graph.rounds
@@ -150,7 +183,7 @@ class Lookup:
     def _taken(self, label: str, entry: str | None) -> tuple[str, int]:
         output = self.outputs[label]
         if entry is None:
-            return output, self.store.manifests.size(output)
+            return output, self.sizes[label]
         *outer, last = entry.split("/")  # an entry's part: `update[8]/weights` of a stored run
         for key in outer:
             output = self.store.reader(output).entry(key).digest
@@ -166,21 +199,24 @@ def put_collection(store: Store, item: str, entries: list[Entry]) -> tuple[str, 
     return store.manifests.put(PREFIX + item, [*entries, *Writer(store).entries()])
 
 
-def prepare_params(spec: Spec, names: set[str]) -> dict[str, NodeSpec]:
-    """Return the named nodes with params that can enter a key. Raises SpecError with every one that cannot."""
-    mistakes = Mistakes(str(spec.path))
-    nodes = {}
-    for name, node in spec.nodes.items():
-        if name in names:
-            nodes[name] = msgspec.structs.replace(node, params=digest_externals(node, mistakes))
+def prepare_params(spec: Spec, instances: dict[str, Instance]) -> dict[int, msgspec.Struct]:
+    """Return the params of every node in use, by its `id`, fit to enter a key. Raises SpecError with all that cannot.
+
+    Instances of many rounds share one NodeSpec, those with overrides have their own.
+    """
+    mistakes = spec.mistakes()
+    prepared: dict[int, msgspec.Struct] = {}
+    for instance in instances.values():
+        if id(instance.node) not in prepared:
+            prepared[id(instance.node)] = digest_externals(instance.node, mistakes)
     mistakes.raise_any()
-    return nodes
+    return prepared
 
 
 def digest_externals(node: NodeSpec, mistakes: Mistakes) -> msgspec.Struct:
     """Return a node's params, Externals with the digest of their content; note what cannot enter a key."""
     changed: dict[str, Any] = {}
-    for field in msgspec.structs.fields(node.params):
+    for field in fields_of(type(node.params)).values():
         value = getattr(node.params, field.name)
         try:
             if is_external(field.type) and isinstance(value, External):
@@ -191,18 +227,4 @@ def digest_externals(node: NodeSpec, mistakes: Mistakes) -> msgspec.Struct:
             mistakes.add(f"nodes.{node.name}", f"params.{field.encode_name} = '{value.path}'", what)
         except UnkeyableError as error:
             mistakes.add(f"nodes.{node.name}", f"params.{field.encode_name}", str(error))
-    return msgspec.structs.replace(node.params, **changed)
-
-
-def digest_path(path: Path) -> str:
-    """Return the content digest of a file, or of a folder's relative names and contents."""
-    if not path.is_dir():
-        return digest(path.read_bytes())
-    files = sorted(inner for inner in path.rglob("*") if inner.is_file())
-    listing = [(inner.relative_to(path).as_posix(), digest(inner.read_bytes())) for inner in files]
-    return digest(msgspec.json.encode(listing))
-
-
-def item_name(kind: Kind) -> str:
-    """Return the type name of one entry of a map's output."""
-    return type_name(kind.output)
+    return msgspec.structs.replace(node.params, **changed) if changed else node.params

@@ -10,6 +10,7 @@ update.weights      a part of an artifact, or one entry of a collection
 
 from __future__ import annotations
 
+import functools
 import re
 
 import msgspec
@@ -35,6 +36,11 @@ def parse_reference(text: object) -> tuple[Reference, ...]:
     """Return the alternatives that an input names, in order. Raises ValueError with what was expected."""
     if not isinstance(text, str):
         raise ValueError(EXPECTED)
+    return _parse(str(text))
+
+
+@functools.cache
+def _parse(text: str) -> tuple[Reference, ...]:
     alternatives = []
     for piece in text.split("|"):
         match = REFERENCE.fullmatch(piece.strip())

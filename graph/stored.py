@@ -10,9 +10,8 @@ import typing
 
 import msgspec
 
-from graph.errors import NotFoundError
+from graph.errors import NotFoundError, nearest
 from graph.kinds import Input
-from graph.params import Mistakes
 from graph.rounds import Instance, Source
 from graph.spec import NodeSpec, Spec
 from store.artifact import Artifact
@@ -27,7 +26,8 @@ def find_stored(spec: Spec, store: Store, node: NodeSpec) -> str:
     name = node.artifact or ""
     found = name if is_digest(name) else store.refs.find(name)
     if found is None or not store.manifests.has(found):
-        raise NotFoundError(f"{spec.path}: [nodes.{node.name}] artifact = {name!r}: not in this store")
+        near = nearest(name, store.objects.list("refs"))
+        raise NotFoundError(f"{spec.path}: [nodes.{node.name}] artifact = {name!r}: not in this store{near}")
     return found
 
 
@@ -39,7 +39,7 @@ def fit_stored(spec: Spec, store: Store, instances: dict[str, Instance], stored:
     Raises:
         SpecError: all that do not fit.
     """
-    mistakes = Mistakes(str(spec.path))
+    mistakes = spec.mistakes()
     fitted = {}
     for label, instance in instances.items():
         sources = dict(instance.sources)
@@ -61,6 +61,9 @@ def fit_stored(spec: Spec, store: Store, instances: dict[str, Instance], stored:
 def _fit(store: Store, digest: str, source: Source, wanted: Input, is_driving: bool) -> tuple[str | None, bool]:
     reader = store.reader(digest)
     if source.entry is not None:
+        if not reader.has(source.entry):
+            known = nearest(source.entry, reader.artifacts())
+            raise ValueError(f"{reader.type} {digest[:12]} has no entry {source.entry!r}{known}")
         reader = store.reader(reader.entry(source.entry).digest)
     expected = type_name(typing.cast(type[Artifact], wanted.type))
     if reader.type == expected and not is_driving:

@@ -71,6 +71,12 @@ def test_round_before_is_absent_in_round_1_where_the_input_may_be(lab):
     assert mistakes(lab, nodes) == ["[nodes.update] inputs.before = 'update[-1]': is absent in round 1: add `| other`"]
 
 
+def test_reference_to_no_round_is_one_mistake(lab):
+    nodes = {**BASE, "update": ("step", {"before": "start[-1]"})}
+    expected = "[nodes.update] inputs.before = 'start[-1]': 'start' is outside the loop: it has no earlier round"
+    assert mistakes(lab, nodes) == [expected]
+
+
 def test_past_is_all_earlier_rounds(lab):
     nodes = {**BASE, "update": ("remember", {"now": "start", "past": "cut[past]"})}
     nodes["cut"] = ("step", {"before": "cut[-1] | start"})
@@ -162,3 +168,84 @@ def test_under_each_elements_are_zipped_and_others_broadcast(lab):
     assert [found["zipped"].sources[name].is_zipped for name in ("item", "bias")] == [True, True]
     assert [found["broadcast"].sources[name].is_zipped for name in ("item", "bias")] == [True, False]
     assert [found["spread"].sources[name].is_zipped for name in ("item", "others")] == [True, False]
+
+
+OVERRIDES = """
+[tables.large]
+add = 9.0
+[rounds.2.nodes.update.params]
+add = 5.0
+[rounds.3.nodes.update]
+params = "$large"
+"""
+
+
+def test_round_of_its_own_params_keeps_what_it_does_not_change(lab, loop):
+    text = loop.replace(
+        'before = "update[-1].numbers | sum" }', 'before = "update[-1] | sum" }\nparams = { add = 2.0 }'
+    )
+    found = unroll(lab.load(text.replace("rounds = 2", "rounds = 4") + OVERRIDES))
+    assert [found[f"update[{n}]"].node.params.add for n in (1, 2, 3, 4)] == [2.0, 5.0, 9.0, 2.0]
+    assert found["update[1]"].node is found["update[4]"].node
+    assert {found[f"update[{n}]"].node.params.wait_for for n in (2, 3)} == {""}
+
+
+def test_params_of_one_round_run_again_only_what_they_reach(lab, loop):
+    text = loop.replace("rounds = 2", "rounds = 3")
+    lab.run(text)
+    lab.run(f"{text}[rounds.2.nodes.update.params]\nadd = 5.0\n")
+    assert lab.executed == {"step": 2, "report": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[rounds.4.nodes.update.params]", "[rounds] 4: no such round: expected 1 to 3"),
+        ("[rounds.0.nodes.update.params]", "[rounds] 0: no such round: expected 1 to 3"),
+        ("[rounds.last.nodes.update.params]", "[rounds] last: no such round: expected 1 to 3"),
+        ("[rounds.2.nodes.updte.params]", "[rounds.2.nodes.updte]: no node is named 'updte'; did you mean 'update'?"),
+        (
+            "[rounds.2.nodes.update.params]\nad = 1",
+            "[rounds.2.nodes.update] params.ad = 1: no such param; did you mean 'add'?",
+        ),
+        (
+            "[rounds.2.nodes.update.params]\nadd = 'x'",
+            "[rounds.2.nodes.update] params.add = 'x': expected float, got str",
+        ),
+        ("[rounds.2.nodes.update]\nseed = 1", "[rounds.2.nodes.update] seed = 1: no such key here; known: params"),
+        ("[rounds.2.nodes.update.inputs]", "[rounds.2.nodes.update] inputs: no such key here; known: params"),
+        ("[rounds.2.tables]", "[rounds.2] tables: no such key here; known: nodes"),
+        (
+            "[rounds.2.nodes.update]\nparams = '$larg'",
+            "[rounds.2.nodes.update] params = '$larg': [tables] has no table 'larg'",
+        ),
+        ("[rounds]\n2 = 5", "[rounds] 2 = 5: expected a table"),
+        ("[rounds.2]\nnodes = 5", "[rounds.2] nodes = 5: expected a table"),
+        ("[rounds.2.nodes]\nupdate = 5", "[rounds.2.nodes] update = 5: expected a table"),
+        ("[rounds.2.nodes.update]\nparams = 5", "[rounds.2.nodes.update] params = 5: expected a table"),
+    ],
+)
+def test_mistakes_in_overrides_are_told(lab, loop, text, expected):
+    with pytest.raises(SpecError) as caught:
+        lab.load(loop.replace("rounds = 2", "rounds = 3") + text)
+    assert [line.partition("toy.toml: ")[2] for line in caught.value.mistakes] == [expected]
+
+
+def test_override_of_a_node_outside_the_loop_is_a_mistake(lab, loop):
+    with pytest.raises(SpecError, match=r"\[rounds.2.nodes.sum\]: 'sum' is outside the loop: it has no rounds"):
+        unroll(lab.load(f"{loop}[rounds.2.nodes.sum.params]\ntag = 'x'"))
+
+
+def test_wrong_value_of_a_node_is_not_told_again_for_its_rounds(lab, loop):
+    text = loop + '[rounds.2.nodes.scaled.params]\nfactor = 3.0\n[nodes.scaled.params]\nfactor = "x"'
+    with pytest.raises(SpecError) as caught:
+        lab.load(text)
+    assert len(caught.value.mistakes) == 1
+
+
+def test_longer_cycle_is_told_in_the_order_in_which_data_flows(lab):
+    nodes = {"a": ("clip", {"numbers": "c"}), "b": ("clip", {"numbers": "a"}), "c": ("clip", {"numbers": "b"})}
+    nodes["d"] = ("clip", {"numbers": "c"})
+    (line,) = mistakes(lab, nodes)
+    cycle = line.removeprefix("[nodes] ").removesuffix(": reads itself: a cycle")
+    assert cycle in ("a -> b -> c -> a", "b -> c -> a -> b", "c -> a -> b -> c")

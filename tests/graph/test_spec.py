@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from pathlib import Path
 
 import pytest
+import tomli
 
 from graph.errors import SpecError
 from graph.reference import Reference, parse_reference
+from graph.rounds import unroll
 from graph.run import run
 from graph.spec import load_spec
 
@@ -40,6 +44,9 @@ kind = "TOYS:totl"
 kind = "scene.extrct"
 seed = -1
 threads = 0
+resources = { GPU = 0 }
+retries = -1
+timeout = "long"
 [nodes."1st"]
 kind = "TOYS:total"
 [nodes.stored]
@@ -70,7 +77,7 @@ DIR/toy.toml: [experiment] name = '../evil': need letters, digits, '.', '_', '-'
 the first of digits alone
 DIR/toy.toml: [experiment] rounds = 0: expected int >= 1
 DIR/toy.toml: [compute] worker = 3: no such param; did you mean 'workers'?
-DIR/toy.toml: [compute] executor = 'slurm': expected 'inline' | 'local'
+DIR/toy.toml: [compute] executor = 'slurm': expected 'inline' | 'local' | 'remote'
 DIR/toy.toml: [nodes.data] params.frist = 2: no such param; did you mean 'first'?
 DIR/toy.toml: [nodes.data] params.count = -1: expected int >= 0
 DIR/toy.toml: [nodes.data] params.path = 5: expected text, a path
@@ -80,10 +87,13 @@ DIR/toy.toml: [nodes.scaled] inputs.bias = 'a b': expected name, name[-1], name[
 name.entry; '|' parts alternatives
 DIR/toy.toml: [nodes.both]: expected either kind = or artifact =
 DIR/toy.toml: [nodes.both] params = '$rolout': [tables] has no table 'rolout'; did you mean 'rollout'?
-DIR/toy.toml: [nodes.lost] kind = 'TOYS:totl': TOYS has no function 'totl' declared with @node; did you mean 'total'?
+DIR/toy.toml: [nodes.lost] kind = 'TOYS:totl': TOYS defines no 'totl' at its top level; did you mean 'total'?
 DIR/toy.toml: [nodes.unknown] kind = 'scene.extrct': no kind is named 'scene.extrct'; did you mean 'scene.extract'?
-DIR/toy.toml: [nodes.unknown] threads = 0: expected a whole number, 1 or more
-DIR/toy.toml: [nodes.unknown] seed = -1: expected a whole number, 0 or more
+DIR/toy.toml: [nodes.unknown] seed = -1: expected int >= 0
+DIR/toy.toml: [nodes.unknown] threads = 0: expected int >= 1
+DIR/toy.toml: [nodes.unknown] resources = {'GPU': 0}: expected float > 0.0 at [...]
+DIR/toy.toml: [nodes.unknown] retries = -1: expected int >= 0
+DIR/toy.toml: [nodes.unknown] timeout = 'long': expected float | null, got str
 DIR/toy.toml: [nodes.1st]: a node's name needs letters, digits, '_' and '-', a letter first
 DIR/toy.toml: [nodes.stored] artifact = '../pool': expected a digest or a ref; need letters, digits, '.', '_', '-' \
 in segments parted by '/', none but the first of digits alone
@@ -115,11 +125,93 @@ def test_no_input_is_bad_enough_for_a_traceback(lab, text, expected):
     assert any(expected in line for line in mistakes(lab, text))
 
 
+def test_reference_that_cannot_be_read_is_not_missing_as_well(lab):
+    text = '[experiment]\nname = "t"\n[nodes.sum]\nkind = "TOYS:total"\ninputs = { items = "update[-2]" }\n'
+    (line,) = mistakes(lab, text)
+    assert "[nodes.sum] inputs.items = 'update[-2]': expected name, name[-1]" in line
+
+
+FULL = """
+[experiment]
+name = "toy"
+seed = 7
+rounds = 2
+[tables.scaling]
+factor = 2.0
+[compute]
+executor = "local"
+workers = 2
+resources = { GPU = 1 }
+[store]
+url = "store"
+[nodes.data]
+kind = "TOYS:make_list"
+params = { count = 3, path = "a.txt" }
+resources = { GPU = 1 }
+timeout = 3.0
+[nodes.scaled]
+kind = "TOYS:scale"
+inputs = { item = "data" }
+params = "$scaling"
+[nodes.pool]
+artifact = "pools/a"
+[nodes.sum]
+kind = "TOYS:total"
+inputs = { items = "scaled" }
+[nodes.update]
+kind = "TOYS:step"
+inputs = { before = "update[-1].numbers | sum", data = "pool.x" }
+[nodes.report]
+kind = "TOYS:report"
+inputs = { rounds = "update[all]" }
+[rounds.2.nodes.update.params]
+add = 3.0
+"""
+VARIANTS = [
+    '[variants]\n"nodes.update.params.add" = [1.0]\nnodes.sum.params.tag = ["a", "b"]',
+    '[[variants]]\nname = "a"\n[[variants]]\nname = "b"\nrounds.2.nodes.update.params.add = 2.0',
+]
+ODD = [5, -1, "x", "", "$x", [], {}, [1], [{}], {"": 1}, {"a": {"b": {"c": 1}}}, True, 1.5, float("nan"), 10**30, "\0"]
+
+
+def as_toml(value):
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(key)} = {as_toml(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_toml, value))}]"
+    return "nan" if value != value else json.dumps(value)
+
+
+def places(value, path=()):
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+@pytest.mark.parametrize("variants", VARIANTS, ids=["grid", "list"])
+def test_whatever_stands_in_place_of_a_value_is_told_in_words(lab, variants):
+    tables = tomli.loads((FULL + variants).replace("TOYS", toys()))
+    assert len(unroll(lab.load(FULL + variants))) > 8
+    for path in places(tables):
+        for odd in ODD:
+            changed = json.loads(json.dumps(tables))
+            inner = functools.reduce(lambda table, key: table[key], path[:-1], changed)
+            inner[path[-1]] = odd
+            try:
+                unroll(lab.load("\n".join(f"{key} = {as_toml(value)}" for key, value in changed.items())))
+            except SpecError:
+                pass
+            except Exception as error:
+                pytest.fail(f"{path} = {odd!r}: {error!r}")
+
+
 def test_missing_or_unreadable_spec_names_the_file(tmp_path):
-    for path, text in ((tmp_path / "no.toml", "no such file"), (tmp_path, "cannot be read")):
-        with pytest.raises(SpecError, match=f"{path}: {text}"):
+    for path, text in ((tmp_path / "no.toml", "no such file"), (tmp_path, "cannot be read: Is a directory")):
+        with pytest.raises(SpecError, match=f"^{path}: {text}$"):
             load_spec(path, [])
     (tmp_path / "latin.toml").write_bytes(b"x = '\xff'")
+    with pytest.raises(SpecError, match=r"latn\.toml: no such file; did you mean 'latin\.toml'\?"):
+        load_spec(tmp_path / "latn.toml", [])
     with pytest.raises(SpecError, match="cannot be read"):
         load_spec(tmp_path / "latin.toml", [])
 
@@ -169,6 +261,10 @@ def test_externals_are_relative_to_the_spec_and_in_set_to_the_working_folder(lab
     assert set_path == here / "data.txt"
 
 
+def source_of(node):
+    return Path(node.kind.function.__code__.co_filename)
+
+
 def test_kinds_file_is_relative_to_the_spec_and_in_set_to_the_working_folder(lab, monkeypatch, tmp_path_factory):
     here = tmp_path_factory.mktemp("here")
     monkeypatch.chdir(here)
@@ -177,9 +273,9 @@ def test_kinds_file_is_relative_to_the_spec_and_in_set_to_the_working_folder(lab
     path = lab.write(ONE, toys=Path("kinds/toys.py"))
     (lab.folder / "kinds").mkdir()
     (lab.folder / "kinds" / "toys.py").write_text(source)
-    assert load_spec(path, []).nodes["data"].kind.source == lab.folder / "kinds" / "toys.py"
+    assert source_of(load_spec(path, []).nodes["data"]) == lab.folder / "kinds" / "toys.py"
     spec = load_spec(path, ["nodes.data.kind=toys.py:make_list"])
-    assert spec.nodes["data"].kind.source == here / "toys.py"
+    assert source_of(spec.nodes["data"]) == here / "toys.py"
     assert run(spec, lab.store, []).computed == 4
 
 
