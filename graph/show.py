@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from graph.asked import find_asked, one_variant
+from graph.classes import find_class, likely_kinds
 from graph.errors import KindError, NotFoundError, nearest
-from graph.events import Event
 from graph.kinds import Kind, NoParams, find_kind
-from graph.params import is_external, type_text
-from graph.rounds import label_of
+from graph.params import as_written, default_of, is_external, type_text
 from graph.runs import Runs
 from store.artifact import Artifact, Reader
 from store.collection import PREFIX
@@ -59,19 +59,30 @@ def describe_node(
     runs = Runs(store)
     found = runs.find(run, experiment)
     outcomes = runs.outcomes(found)
-    name, _, entry = node.partition(".")
-    event = _find_event(outcomes, name, round, found)
-    digest = event.output
+    labels, entry = find_asked(node, outcomes, round, f"run {found}")
+    event = outcomes[one_variant(labels, f"run {found}")[-1]]
+    if not event.output:
+        raise NotFoundError(f"{event.label} gave nothing in run {found}: {event.state} {event.error}")
+    digest = find_entry(store, event.label, event.output, entry) if entry else event.output
     reader = store.reader(digest)
-    if entry:
-        if not reader.has(entry) or reader.entry(entry).kind != "artifact":
-            raise NotFoundError(f"{event.label} has no entry {entry!r}{nearest(entry, _artifacts(reader))}")
-        digest = reader.entry(entry).digest
-        reader = store.reader(digest)
-    cls = _class_of(runs, found, reader.type)
-    facts = store.open(digest, cls).summary() if cls is not None else {}
     if save is not None:
         _save_files(reader, save)
+    cls = find_class(reader.type, likely_kinds(store, runs.root(found), event))
+    return describe(store, f"{event.label}.{entry}" if entry else event.label, digest, cls)
+
+
+def find_entry(store: Store, label: str, digest: str, entry: str) -> str:
+    """Return the digest of an artifact that stands inside another. Raises NotFoundError."""
+    held = store.reader(digest).artifacts()
+    if entry not in held:
+        raise NotFoundError(f"{label} has no entry {entry!r}{nearest(entry, held)}")
+    return held[entry]
+
+
+def describe(store: Store, label: str, digest: str, cls: type[Artifact] | None) -> Described:
+    """Describe an artifact; its type tells facts where it is known."""
+    reader = store.reader(digest)
+    facts = store.open(digest, cls).summary() if cls is not None else {}
     arrays = [key.removesuffix("/zarr.json") for key in reader.keys() if key.endswith("/zarr.json")]
     shapes = {}
     for array in arrays:
@@ -79,24 +90,30 @@ def describe_node(
         if b'"node_type":"array"' in data:
             meta = decode_metadata(data)
             shapes[array] = f"{meta.data_type} {meta.shape}"
-    label = f"{event.label}.{entry}" if entry else event.label
-    return Described(label, digest, reader.type, facts, shapes, reader.files(), _artifacts(reader))
+    return Described(label, digest, reader.type, facts, shapes, reader.files(), list(reader.artifacts()))
 
 
 def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str, list[dict[str, Any]]]:
-    """Return a run's id and a row an instance: node, state, type, entries, seconds, digest."""
+    """Return a run's id and a row an instance: node, state, type, entries, seconds, digest.
+
+    `entries` are those of a collection, or what there is of one that failed; None for anything else.
+    """
     runs = Runs(store)
     found = runs.find(run, experiment)
     rows = []
     for event in runs.outcomes(found).values():
-        kind = store.reader(event.output).type if event.output and store.manifests.has(event.output) else ""
+        reader = store.reader(event.output) if event.output and store.manifests.has(event.output) else None
+        kind = reader.type if reader is not None else ""
+        entries = event.done if event.total else None
+        if reader is not None and kind.startswith(PREFIX):
+            entries = len(reader.artifacts())
         rows.append(
             {
                 "node": event.label,
                 "state": event.state,
                 "type": kind,
-                "entries": event.total or "",
-                "seconds": round(event.seconds, 2) if event.seconds else "",
+                "entries": entries,
+                "seconds": round(event.seconds, 2) if event.seconds else None,
                 "digest": event.output,
             }
         )
@@ -165,50 +182,12 @@ def _round(value: Any) -> Any:
 
 
 def _default(field: typing.Any) -> str:
-    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    value = as_written(default_of(field))
     return "absent" if value is None else msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def _first_line(kind: Kind) -> str:
     return (inspect.getdoc(kind.function) or "").split("\n")[0]
-
-
-def _find_event(outcomes: dict[str, Event], name: str, round: int | None, run: str) -> Event:
-    labels = [label for label in outcomes if label == name or label.startswith(f"{name}[")]
-    if not labels:
-        known = {label.split("[")[0] for label in outcomes}
-        raise NotFoundError(f"run {run} has no node {name!r}{nearest(name, known)}")
-    rounds = sorted(labels, key=lambda label: int(label[len(name) + 1 : -1] or 0) if label != name else 0)
-    label = rounds[-1] if round is None else label_of(name, round)
-    if label not in outcomes:
-        raise NotFoundError(f"run {run} has no {label}: it has {', '.join(rounds)}")
-    if not outcomes[label].output:
-        raise NotFoundError(f"{label} gave nothing in run {run}: {outcomes[label].state} {outcomes[label].error}")
-    return outcomes[label]
-
-
-def _artifacts(reader: Reader) -> list[str]:
-    return [key for key in reader.keys() if reader.entry(key).kind == "artifact"]
-
-
-def _class_of(runs: Runs, run: str, name: str) -> type[Artifact] | None:
-    """Return the class of a stored type: one that a registered kind takes or gives; None if there is none."""
-    from graph.kinds import registered
-    from store.collection import Collection
-
-    item = name.removeprefix(PREFIX)
-    for kind_name in registered():
-        try:
-            kind = find_kind(kind_name, Path())
-        except KindError:
-            continue
-        types = [kind.output, *(wanted.type for wanted in kind.inputs.values())]
-        types += [part for cls in types for part in getattr(cls, "parts", {}).values()]
-        for cls in types:
-            found = type_name(cls).removeprefix(PREFIX)
-            if found == item and not type_name(cls).startswith(PREFIX):
-                return Collection[cls] if name != item else cls  # type: ignore[valid-type]
-    return None
 
 
 def _save_files(reader: Reader, folder: Path) -> None:

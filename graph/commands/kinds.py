@@ -15,7 +15,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print all kinds, or the params and inputs of one."""
-    from graph.kinds import find_kind, registered
+    from graph.kinds import find_kind
+    from graph.registry import registered
     from graph.show import describe_kind, list_kinds
 
     if options.name is None:

@@ -29,5 +29,5 @@ def main(options: argparse.Namespace) -> int:
         return 0
     print(f"run {run}")
     header = ("node", "state", "type", "entries", "seconds", "digest")
-    print_rows(header, [tuple(str(row[name]) for name in header) for row in rows])
+    print_rows(header, [tuple("" if row[name] is None else str(row[name]) for name in header) for row in rows])
     return 0
