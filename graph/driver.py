@@ -8,38 +8,42 @@ moment and be run again. Independent instances finish when one fails.
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from graph.cluster import Executor, make_executor
 from graph.events import Events, State
-from graph.lookup import Lookup, Piece, Work, item_name, put_collection
+from graph.lookup import Lookup, Work, put_collection
 from graph.mapping import Mapping
+from graph.queue import Queue
 from graph.repair import Repairs
 from graph.rounds import Instance
 from graph.spec import Spec
-from graph.task import Call, Outcome, Task, encode_params
+from graph.task import Call, Outcome, Task
 from store.collection import PREFIX
 from store.errors import Damaged, Missing, StoreError
 from store.manifest import Entry
-from store.open import Store
+from store.open import Store, type_name
 from store.records import Record
 
-TASKS_PER_SLOT = 2
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LISTED = 10  # failed elements of one map that the terminal names; all are in the run's events
 
 
 class Driver:
-    """One walk over the instances of a spec."""
+    """One walk over the instances of a spec; those of `forced` run whether there is a record or not."""
 
-    def __init__(self, spec: Spec, lookup: Lookup, events: Events) -> None:
+    def __init__(self, spec: Spec, lookup: Lookup, events: Events, forced: frozenset[str] = frozenset()) -> None:
         self.lookup = lookup
         self.events = events
-        self.executor: Executor = make_executor(spec.compute, self._report)
+        self.forced = forced
+        self.queue = Queue(spec.compute, lookup, self._report)
         self.computed = 0
         self.found = 0
         self.failures: list[str] = []
         self.tracebacks: list[str] = []
-        self._folder = str(spec.path.parent.absolute())
         self._waiting = {label: instance.upstream() for label, instance in lookup.instances.items()}
         self._readers: dict[str, list[str]] = {label: [] for label in self._waiting}
         for label, upstream in self._waiting.items():
@@ -47,17 +51,17 @@ class Driver:
                 self._readers[read].append(label)
         self._ready = deque(label for label, upstream in self._waiting.items() if not upstream)
         self._maps: dict[str, Mapping] = {}
-        self._tasks = 0
-        self._repairs = Repairs(lookup, self._submit)
+        self._making: dict[str, list[Callable[[Outcome], None]]] = {}  # action key -> who waits for its outcome
+        self._failed: dict[str, Outcome] = {}
+        self._repairs = Repairs(lookup, self._repair)
 
     def walk(self) -> None:
         """Go on until nothing can: every instance is found, run, failed or behind a failed one."""
         for label in self._waiting:
             self.events.emit(label, "waiting")
         self._start_ready()
-        while self._tasks:
-            task, outcomes = self.executor.wait()
-            self._tasks -= 1
+        while self.queue.is_busy:
+            task, outcomes = self.queue.wait()
             for outcome in outcomes:
                 self._take(task, outcome)
             self._start_ready()
@@ -66,92 +70,130 @@ class Driver:
 
     def _start_ready(self) -> None:
         """Begin every instance whose inputs are known, and keep the executor busy with elements of maps."""
-        while self._ready:
-            label = self._ready.popleft()
-            self._waiting.pop(label, None)
-            try:
-                self._start(self.lookup.instances[label])
-            except (Missing, Damaged) as error:
-                if not self._repairs.begin(error.digest, lambda label=label: self._ready.append(label)):  # type: ignore[misc]
-                    self._fail(label, str(error))
-            except StoreError as error:
+        while True:
+            while self._ready:
+                self._begin(self._ready.popleft())
+            maps = self._maps.values()
+            mapping = next((one for one in maps if not one.is_seen and self.queue.has_room(one.work)), None)
+            if mapping is None:
+                return
+            self._send_elements(mapping)  # it may end the map, and that may ready others
+
+    def _begin(self, label: str) -> None:
+        self._waiting.pop(label, None)
+        try:
+            self._start(self.lookup.instances[label])
+        except (Missing, Damaged) as error:
+            if not self._repairs.begin(error.digest, lambda: self._ready.append(label)):
                 self._fail(label, str(error))
-        for mapping in self._maps.values():
-            while mapping.pending and self._tasks < self.executor.slots * TASKS_PER_SLOT:
-                self._submit(mapping.work, mapping.pack(self.executor.slots))
+        except StoreError as error:
+            self._fail(label, str(error))
 
     def _start(self, instance: Instance) -> None:
         """Find one instance's output or begin to make it. Raises StoreError where its inputs cannot be read."""
         label = instance.label
         if instance.node.kind is None:
-            return self._finish(label, self.lookup.outputs[label], "hit")
+            return self._finish(label, self.lookup.outputs[label], self.lookup.sizes[label], "hit")
         work = self.lookup.work(instance)
-        record = self.lookup.find(work)
+        record = None if label in self.forced else self.lookup.find(work.key)
         if record is not None:
             self.found += 1
             total = record.ran.get("elements", 0)
-            return self._finish(label, record.output, "hit", key=work.key, total=total, done=total)
-        if not work.action.is_map:
+            return self._finish(label, record.output, record.size, "hit", key=work.key, total=total, done=total)
+        if work.action.is_map:
+            total = work.total  # first: where the elements cannot be read there is no map yet
+            mapping = self._maps[label] = Mapping(work)
+            self.events.emit(label, "running", total=total)
+            return None if total else self._end_map(mapping)
+        call = next(work.calls())
+        if self._join(call.key, lambda outcome: self._take_whole(label, outcome)):
+            self.queue.send(self.queue.task(work, [call], rewrite=label in self.forced))
             self.events.emit(label, "running")
-            return self._submit(work, work.pieces)
-        mapping = self._maps[label] = Mapping(work, self.lookup)
-        self.found += mapping.found
-        self.events.emit(label, "running", total=mapping.total, done=len(mapping.entries))
+
+    def _send_elements(self, mapping: Mapping) -> None:
+        """Look elements up until a task is full of those that must run, or none is left."""
+        work, calls, size = mapping.work, list[Call](), 1
+        while len(calls) < size and not mapping.is_seen:
+            call = next(mapping.rest)
+            mapping.n_seen += 1
+            record = None if work.label in self.forced else self.lookup.find(call.key)
+            if record is not None:
+                self.found += 1
+                mapping.entries[call.element or ""] = (record.output, record.size)
+                continue
+            mapping.under_way += 1
+            if self._join(call.key, lambda outcome, call=call: self._take_element(mapping, call, outcome)):  # type: ignore[misc]
+                calls.append(call)
+                size = mapping.task_size(self.queue.slots)  # asked for late: a map that is found starts no executor
+        if calls:
+            self.queue.send(self.queue.task(work, calls, rewrite=work.label in self.forced))
+        if work.label not in self._maps:
+            return  # ended by an element that had failed already
+        self.events.emit(work.label, "running", total=work.total, done=len(mapping.entries))
         if mapping.is_over:
             self._end_map(mapping)
 
-    def _submit(self, work: Work, pieces: list[Piece], repairs: str = "") -> None:
-        node = self.lookup.nodes[work.instance.node.name]
-        assert node.kind is not None
-        calls = [Call(piece.element, piece.key, piece.action.seed, piece.action.inputs) for piece in pieces]
-        task = Task(
-            label=work.instance.label,
-            kind=node.kind_name,
-            target=node.kind.target,
-            source="",
-            packages=work.action.packages,
-            described=msgspec.structs.replace(work.action, is_map=False).described(),
-            folder=self._folder,
-            code=work.action.code,
-            params=encode_params(node.params),
-            threads=node.threads or 1,
-            store=self.lookup.store.url,
-            rewrite=bool(repairs) or any(piece.key in self.lookup.damaged for piece in pieces),
-            repairs=repairs,
-            calls=calls,
-        )
-        self._send(task)
+    def _join(self, key: str, settle: Callable[[Outcome], None]) -> bool:
+        """Have `settle` called with an action's outcome; tell whether the action has yet to be sent."""
+        if key in self._failed:
+            settle(msgspec.structs.replace(self._failed[key], is_found=True, seconds=0.0))
+            return False
+        settlers = self._making.setdefault(key, [])
+        settlers.append(settle)
+        return len(settlers) == 1
 
-    def _send(self, task: Task) -> None:
-        self._tasks += 1
-        self.executor.submit(task)
+    def _repair(self, work: Work, calls: list[Call], lost: str) -> None:
+        self.queue.send(self.queue.task(work, calls, rewrite=True, repairs=lost))
 
     def _take(self, task: Task, outcome: Outcome) -> None:
+        """Take an outcome: repair what it lacked, try again what the machine failed at, else settle it."""
+        alone = msgspec.structs.replace(task, calls=[call for call in task.calls if call.element == outcome.element])
         if outcome.lost and outcome.lost != task.repairs:
-            call = next(call for call in task.calls if call.element == outcome.element)
-            again = msgspec.structs.replace(task, calls=[call])
-            if self._repairs.begin(outcome.lost, lambda: self._send(again)):
+            if self._repairs.begin(outcome.lost, lambda: self.queue.send(alone)):
                 return
-        self.computed += not outcome.error
+        elif outcome.failure and self.queue.may_retry(task, outcome):
+            facts = {"error": f"{outcome.error}: once more", "traceback": outcome.traceback, "log": outcome.log}
+            self.events.emit(task.label, "running", element=outcome.element or "", seconds=outcome.seconds, **facts)
+            return self.queue.send(alone)
+        self.computed += not outcome.error and not outcome.is_found
+        self.found += outcome.is_found
         if task.repairs:
             return self._repairs.take(task.repairs)
-        mapping = self._maps.get(outcome.label)
         if outcome.error:
-            self._note_failure(outcome)
-        if mapping is not None:
-            mapping.take(outcome)
-            self.events.emit(outcome.label, "running", total=mapping.total, done=len(mapping.entries))
-            if mapping.is_over:
-                self._end_map(mapping)
-        elif outcome.error:
-            self.events.emit(outcome.label, "failed", error=outcome.error, seconds=outcome.seconds)
-        else:
-            key, seconds = outcome.key, outcome.seconds
-            self._finish(outcome.label, outcome.output, "done", key=key, ran=1, seconds=seconds)
+            self._failed[outcome.key] = outcome
+        first, *others = self._making.pop(outcome.key)
+        first(outcome)
+        for settle in others:
+            self.found += not outcome.error
+            settle(msgspec.structs.replace(outcome, is_found=True, seconds=0.0, log=None))
 
-    def _note_failure(self, outcome: Outcome) -> None:
-        on = f" on {outcome.element!r}" if outcome.element is not None else ""
-        self.failures.append(f"node {outcome.label} (action {outcome.key[:8]}) failed{on}: {outcome.error}")
+    def _take_whole(self, label: str, outcome: Outcome) -> None:
+        if outcome.error:
+            self._note_failure(label, None, outcome)
+            facts = {"key": outcome.key, "seconds": outcome.seconds, "traceback": outcome.traceback}
+            return self.events.emit(label, "failed", error=outcome.error, log=outcome.log, **facts)
+        state: State = "hit" if outcome.is_found else "done"
+        facts = {"key": outcome.key, "seconds": outcome.seconds, "ran": int(state == "done")}
+        self._finish(label, outcome.output, outcome.size, state, log=outcome.log, **facts)
+
+    def _take_element(self, mapping: Mapping, call: Call, outcome: Outcome) -> None:
+        outcome = msgspec.structs.replace(outcome, element=call.element)
+        label = mapping.work.label
+        mapping.take(outcome)
+        if outcome.error:
+            self._note_failure(label, call.element, outcome)
+        if outcome.error or outcome.log:
+            facts = {"error": outcome.error, "traceback": outcome.traceback, "log": outcome.log, "key": outcome.key}
+            self.events.emit(label, "running", element=call.element, seconds=outcome.seconds, **facts)
+        self.events.emit(label, "running", total=mapping.work.total, done=len(mapping.entries))
+        if mapping.is_over:
+            self._end_map(mapping)
+
+    def _note_failure(self, label: str, element: str | None, outcome: Outcome) -> None:
+        if element is not None and self._maps[label].failed > LISTED:
+            return
+        on = f" on {element!r}" if element is not None else ""
+        self.failures.append(f"node {label} (action {outcome.key[:8]}) failed{on}: {outcome.error}")
         self.tracebacks.append(outcome.traceback)
 
     def _fail(self, label: str, error: str) -> None:
@@ -162,24 +204,27 @@ class Driver:
 
     def _end_map(self, mapping: Mapping) -> None:
         """The barrier: no element is left, so write the collection and one record for the whole map."""
-        work, label, kind = mapping.work, mapping.work.instance.label, mapping.work.instance.node.kind
-        del self._maps[label]
-        facts = {"total": mapping.total, "done": len(mapping.entries), "seconds": mapping.seconds}
+        work = mapping.work
+        del self._maps[work.label]
+        facts = {"total": work.total, "done": len(mapping.entries), "seconds": mapping.seconds}
         if mapping.failed:
-            error = f"{mapping.failed} of {mapping.total} elements failed"
-            return self.events.emit(label, "failed", error=error, **facts)
-        assert kind is not None
+            error = f"{mapping.failed} of {work.total} elements failed"
+            if mapping.failed > LISTED:
+                more = mapping.failed - LISTED
+                self.failures.append(f"node {work.label} failed on {more} more: `dataflow log {work.label}` lists all")
+            return self.events.emit(work.label, "failed", key=work.key, error=error, **facts)
         entries = [Entry(key, "artifact", *held) for key, held in mapping.entries.items()]
         store = Store(self.lookup.store.objects, self.lookup.store.url, rewrite=True)  # it may be there, damaged
-        output, size = put_collection(store, item_name(kind), entries)
-        ran = {"elements": mapping.total, "ran": mapping.ran, "seconds": round(mapping.seconds, 4)}
-        record = Record(work.key, output, size, PREFIX + item_name(kind), work.action.described(), ran)
-        store.commit(record)
-        self._finish(label, output, "done", key=work.key, ran=mapping.ran, **facts)
+        item = type_name(work.kind.output)
+        output, size = put_collection(store, item, entries)
+        ran = {"elements": work.total, "ran": mapping.ran, "seconds": round(mapping.seconds, 4)}
+        described = work.action.described()
+        store.commit(Record(work.key, output, size, PREFIX + item, described, ran, self.lookup.source))
+        self._finish(work.label, output, size, "done", key=work.key, ran=mapping.ran, **facts)
 
-    def _finish(self, label: str, output: str, state: State, **facts) -> None:
+    def _finish(self, label: str, output: str, size: int, state: State, **facts) -> None:
         """Make an output known, and ready what waited for nothing more."""
-        self.lookup.outputs[label] = output
+        self.lookup.learn(label, output, size)
         self.events.emit(label, state, output=output, **facts)
         for reader in self._readers[label]:
             upstream = self._waiting[reader]

@@ -22,6 +22,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         seconds: since it began, summed over its elements where it has ended.
         key, output: once it has ended well.
         error: one line, once it has failed.
+        element: set where this is about one element of a map alone, which failed or wrote something.
+        traceback: of what failed.
+        log: (digest, bytes) of the blob with what the body wrote to stdout and stderr.
         numbers: its own progress: `done`, `total` and whatever it reports.
         at: seconds since the epoch, for people; never part of a result.
     """
@@ -35,6 +38,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     key: str = ""
     output: str = ""
     error: str = ""
+    element: str | None = None
+    traceback: str = ""
+    log: tuple[str, int] | None = None
     numbers: dict[str, float] = {}
     at: float = 0.0
 

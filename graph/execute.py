@@ -1,177 +1,289 @@
-"""What happens for one action, wherever it runs: check, open, call, commit. The engine's only error boundary.
+"""What happens for one action, wherever it runs: lock, look, open, call, commit. The engine's only error boundary.
 
-A body sees its arguments and nothing else; its stdout and stderr go into the outcome. The record is written last, so
-whatever is interrupted was never there.
+A body sees its arguments and nothing else; what it prints becomes a blob. The record is written last, so whatever is
+interrupted was never there. Two processes never execute one whole node or one long element, nor share
+a scratch folder: the second waits and finds what the first made.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import io
+import functools
 import os
 import platform
-import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from graph.code import read_code
-from graph.kinds import Kind, NoParams, find_kind
+from graph.capture import Capture
+from graph.distributions import installed, major_minor
+from graph.externals import check_externals
+from graph.failures import classify_error
+from graph.kinds import Kind, NoParams, load_kind
+from graph.lock import hold
+from graph.shipping import use_source
 from graph.task import Call, Outcome, Report, Task, decode_params
+from graph.threads import hold_torch
 from store.artifact import Artifact
-from store.errors import Damaged, Missing
+from store.errors import Damaged, Missing, StoreError
+from store.objects import LocalObjects
 from store.open import Store, open_store, type_name
 from store.records import Record
 
 REPORTS_PER_S = 10
-PRINTED = 4000  # characters of a body's output that are kept, the last ones
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PRINTED = 4000  # bytes of a body's output that a traceback begins with, the last ones
+QUICK_S = 0.01
+ERROR = 1000  # characters of an error's text
+TRACEBACK = 20000
 
 
-class SourceChanged(Exception):
-    """Project source is not what the key says: it was edited since the driver read it."""
+class Unfit(Exception):
+    """This process cannot execute the task as its key says; the text stands for itself."""
 
 
-def execute(task: Task, report: Report) -> list[Outcome]:
-    """Run the calls of a task one after another; a failed one does not stop the others."""
-    store = open_store(task.store)
-    if task.rewrite:
-        store = Store(store.objects, store.url, rewrite=True)
-    opened: dict[tuple[str, str], Artifact] = {}
-    return [_execute_one(task, call, store, opened, report) for call in task.calls]
+def execute(
+    task: Task, report: Report, capture: Capture, begin: Callable[[], None] = lambda: None, where: str = ""
+) -> Iterator[Outcome]:
+    """Run the calls of a task one after another; a failed one does not stop the others.
+
+    Args:
+        begin: is called as each body begins; one that is found, or waits for another process, has not begun.
+        where: who executes, for messages; "" is the driver itself, which needs no check against itself.
+    """
+    execution = _Execution(task, report, capture, begin, where)
+    return map(execution.run, task.calls)
 
 
-def _execute_one(
-    task: Task, call: Call, store: Store, opened: dict[tuple[str, str], Artifact], report: Report
-) -> Outcome:
-    began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
-    outcome = Outcome(task.label, call.element, call.key)
-    printed = io.StringIO()
-    try:
-        with (
-            contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(printed),
-            limit_threads(task.threads),
-        ):
-            kind = find_kind(task.kind, Path(task.folder))
-            _check_source(task, kind)
-            result = _call(task, call, kind, store, opened, report)
-            written, size = store.put_sized(result)
-            _check_source(task, kind)
+class _Execution:
+    """A task under way: its store, its kind, and the inputs that its calls share."""
+
+    def __init__(self, task: Task, report: Report, capture: Capture, begin: Callable[[], None], where: str) -> None:
+        self._task = task
+        self._capture = capture
+        self._begin = begin
+        self._where = where
+        self._report = _throttle(task.label, report)
+        self._store = _open_store(task.store, task.rewrite)
+        self._opened: dict[tuple[str, str], Artifact] = {}
+        self._printed = b""
+        self._log: tuple[str, int] | None = None
+        self._was_quick = False
+
+    def run(self, call: Call) -> Outcome:
+        """Find or make the output of one call; whatever it raises becomes its outcome."""
+        started = time.monotonic()
+        self._printed, self._log = b"", None
+        self._capture.begin()
+        try:
+            kind = self._load()
+            with self._alone(call, kind):
+                return self._find(call) or self._make(call, kind)
+        except BaseException as error:  # a body that calls sys.exit ends itself, and nobody else
+            if isinstance(error, KeyboardInterrupt) and not self._where:
+                raise  # Ctrl-C, which reaches the driver alone; in a child a body has raised it
+            return self._failed(call, error, time.monotonic() - started)
+        finally:
+            self._capture.end()
+
+    def _load(self) -> Kind:
+        """Return the kind. Raises Unfit where this process is not as the key says."""
+        task = self._task
+        if self._where:
+            _check_packages(task.packages, self._where)
+            try:
+                use_source(self._store, task.source)
+            except (Missing, Damaged) as error:  # the driver has just put it there: it is this place that is wrong
+                raise Unfit(f"worker {self._where} cannot read the source in {task.store}: {error}") from None
+        return load_kind(task.kind, task.target)
+
+    def _alone(self, call: Call, kind: Kind) -> contextlib.AbstractContextManager[None]:
+        # After a quick element the next goes without: a lock each would cost more than to make some of them twice.
+        objects = self._store.objects
+        if isinstance(objects, LocalObjects) and (not self._was_quick or kind.resumes):
+            return hold(f"{objects.root}/locks/{call.key}")
+        return contextlib.nullcontext()
+
+    def _find(self, call: Call) -> Outcome | None:
+        """Return the outcome if somebody else was faster."""
+        task = self._task
+        record = None if task.rewrite else self._store.records.find(call.key)
+        if record is None:
+            return None
+        try:
+            self._store.manifests.get(record.output)
+        except StoreError:
+            return None
+        return Outcome(task.label, call.element, call.key, record.output, record.size, is_found=True)
+
+    def _make(self, call: Call, kind: Kind) -> Outcome:
+        task, store = self._task, self._store
+        began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
+        self._begin()
+        result = self._call(call, kind)
+        written, size = store.put_sized(result)
         seconds = time.monotonic() - began
+        self._was_quick = seconds < QUICK_S
+        self._keep_log()
+        ran = {"started": started.isoformat(timespec="milliseconds"), "seconds": round(seconds, 4), **_machine()}
+        if self._log is not None:
+            ran["log"] = self._log
         described = {**task.described, "element": call.element, "seed": call.seed, "inputs": call.inputs}
-        record = Record(call.key, written, size, result.type, described, _ran(started, seconds), task.source)
-        held = store.commit(record)
-        return msgspec.structs.replace(outcome, output=held.output, size=held.size, seconds=seconds)
-    except (Exception, SystemExit) as error:  # a body that calls sys.exit ends itself, not the driver
-        return msgspec.structs.replace(
-            outcome,
-            seconds=time.monotonic() - began,
-            error=f"{type(error).__name__}: {' '.join(str(error).split())}",
-            failure="error",
-            traceback=printed.getvalue()[-PRINTED:] + traceback.format_exc(),
-            lost=_find_lost(error),
+        held = store.commit(Record(call.key, written, size, result.type, described, ran, task.source))
+        if kind.resumes:
+            import shutil
+
+            shutil.rmtree(self._scratch(call), ignore_errors=True)
+        return Outcome(task.label, call.element, call.key, held.output, held.size, seconds, log=self._log)
+
+    def _call(self, call: Call, kind: Kind) -> Artifact:
+        inputs = {name: self._open(call.inputs[name], wanted.type) for name, wanted in kind.inputs.items()}
+        given: dict[str, Any] = {}
+        if kind.params is not NoParams:
+            given["params"] = decode_params(self._task.params, kind.params)
+        if kind.draws:
+            given["seed"] = call.seed
+        if kind.reports:
+            given["progress"] = self._report
+        if kind.resumes:
+            given["scratch"] = self._scratch(call)
+            given["scratch"].mkdir(parents=True, exist_ok=True)
+        hold_torch(self._task.threads)
+        result = _call_once(functools.partial(kind.function, **inputs, **given))
+        if kind.params is not NoParams:
+            check_externals(given["params"])
+        expected = type_name(kind.output)
+        if not isinstance(result, Artifact) or result.type != expected:
+            found = result.type if isinstance(result, Artifact) else type(result).__name__
+            raise TypeError(f"{self._task.kind} returned {found}, expected {expected}")
+        return result
+
+    def _scratch(self, call: Call) -> Path:
+        objects = self._store.objects
+        if not isinstance(objects, LocalObjects):
+            raise TypeError(f"store {self._store.url}: there is no scratch folder on it, expected a local store")
+        return objects.root / "scratch" / call.key
+
+    def _open(self, digest: str | None, cls: type[Artifact]) -> Artifact | None:
+        """Open an input; one that all calls of a task share is opened once."""
+        if digest is None:
+            return None
+        key = (digest, type_name(cls))
+        if key not in self._opened:
+            if len(self._opened) > 64:
+                self._opened.clear()
+            self._opened[key] = self._store.open(digest, cls)
+        return self._opened[key]
+
+    def _keep_log(self) -> None:
+        printed = self._capture.end()
+        if printed:
+            self._printed = printed
+            self._log = self._store.blobs.put(printed), len(printed)
+
+    def _failed(self, call: Call, error: BaseException, seconds: float) -> Outcome:
+        with contextlib.suppress(OSError):  # a full disk must not hide what went wrong first
+            self._keep_log()
+        text = " ".join(_clip(_text(error), ERROR).split())
+        printed = self._printed[-PRINTED:].decode("utf-8", "replace")
+        return Outcome(
+            label=self._task.label,
+            element=call.element,
+            key=call.key,
+            seconds=seconds,
+            failure=classify_error(error),
+            error=text if isinstance(error, Unfit) else f"{type(error).__name__}: {text}",
+            traceback=printed + _clip("".join(traceback.format_exception(error)), TRACEBACK),
+            lost="" if isinstance(error, Unfit) else _find_lost(error),
+            log=self._log,
         )
+
+
+def _call_once(body: Callable[[], Any]) -> Any:
+    """Call a body and go on in this process alone, in the same folder: a copy that it forked ends with it."""
+    process, folder = os.getpid(), _folder()
+    try:
+        return body()
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
+        if folder and _folder() != folder:
+            os.chdir(folder)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted
+        return ""
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except (Exception, SystemExit) as other:  # a body's own class, which may fail at this too
+        return f"its text cannot be had: {type(other).__name__}"
+
+
+def _clip(text: str, size: int) -> str:
+    """Return text that can travel: valid, and of a long one the first and last characters."""
+    text = text.encode("utf-8", "backslashreplace").decode()  # a file's name may hold what is no UTF-8
+    if len(text) <= size:
+        return text
+    return f"{text[: size // 2]}\n... {len(text) - size} characters ...\n{text[-size // 2 :]}"
 
 
 def _find_lost(error: BaseException | None) -> str:
     """Return the digest that could not be read, also where a body or a library raised its own error from that."""
-    while error is not None:
+    seen = set()
+    while error is not None and id(error) not in seen:  # `raise error from error`
         if isinstance(error, (Missing, Damaged)):
             return error.digest
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return ""
 
 
-def _call(
-    task: Task,
-    call: Call,
-    kind: Kind,
-    store: Store,
-    opened: dict[tuple[str, str], Artifact],
-    report: Report,
-) -> Artifact:
-    inputs: dict[str, Artifact | None] = {}
-    for name, wanted in kind.inputs.items():
-        inputs[name] = _open(store, call.inputs[name], wanted.type, opened)
-    given: dict[str, Any] = {}
-    if kind.params is not NoParams:
-        given["params"] = decode_params(task.params, kind.params)
-    if kind.draws:
-        given["seed"] = call.seed
-    if kind.reports:
-        given["progress"] = _throttled(task.label, report)
-    result = kind.function(**inputs, **given)
-    expected = type_name(kind.output)
-    if not isinstance(result, Artifact) or result.type != expected:
-        found = result.type if isinstance(result, Artifact) else type(result).__name__
-        raise TypeError(f"{task.kind} returned {found}, expected {expected}")
-    return result
+def _check_packages(packages: dict[str, str], where: str) -> None:
+    """Raise Unfit where what is installed here is not what the key says: exact versions, or major.minor."""
+    for name, wanted in packages.items():
+        found = _version(name)
+        if wanted not in (found, major_minor(found)):
+            raise Unfit(f"worker {where} has {name} {found}, the key says {wanted}")
 
 
-def _open(
-    store: Store, digest: str | None, cls: type[Artifact], opened: dict[tuple[str, str], Artifact]
-) -> Artifact | None:
-    """Open an input; one that all calls of a task share is opened once."""
-    if digest is None:
-        return None
-    key = (digest, type_name(cls))
-    if key not in opened:
-        if len(opened) > 64:
-            opened.clear()
-        opened[key] = store.open(digest, cls)
-    return opened[key]
+@functools.cache
+def _version(name: str) -> str:
+    if name == "python":
+        return platform.python_version()
+    return installed().get(name, "unknown")
 
 
-def _check_source(task: Task, kind: Kind) -> None:
-    if kind.code != task.code or read_code(kind.source).digest != task.code:
-        raise SourceChanged("project source was edited since it was read: nothing of this action is kept, start again")
+@functools.cache
+def _open_store(url: str, rewrite: bool) -> Store:
+    store = open_store(url)
+    return Store(store.objects, store.url, rewrite=True) if rewrite else store
 
 
-def _ran(started: datetime.datetime, seconds: float) -> dict[str, Any]:
-    return {
-        "started": started.isoformat(timespec="milliseconds"),
-        "seconds": round(seconds, 4),
-        "host": socket.gethostname(),
-        "python": platform.python_version(),
-        "machine": platform.platform(),
-    }
+@functools.cache
+def _machine() -> dict[str, str]:
+    system = os.uname()
+    machine = f"{system.sysname}-{system.release}-{system.machine}"
+    return {"host": system.nodename, "python": platform.python_version(), "machine": machine}
 
 
-def _throttled(label: str, report: Report) -> Callable[..., None]:
+def _throttle(label: str, report: Report) -> Callable[..., None]:
+    """Return the `progress` of a body: at most ten reports a second travel."""
     last = 0.0
 
     def progress(done: int, total: int, **numbers: float) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= 1 / REPORTS_PER_S or done == total:
+        if now - last >= 1 / REPORTS_PER_S:
             last = now
-            report(
-                label,
-                {"done": done, "total": total, **{name: float(value) for name, value in numbers.items()}},
-            )
+            # Bodies count in numpy and torch too.
+            report(label, {name: float(value) for name, value in {"done": done, "total": total, **numbers}.items()})
 
     return progress
-
-
-@contextlib.contextmanager
-def limit_threads(threads: int) -> Iterator[None]:
-    """Hold numeric libraries to `threads` threads: those that are loaded already, and by variables those to come."""
-    from threadpoolctl import threadpool_limits
-
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update({name: str(threads) for name in THREAD_VARIABLES})
-    try:
-        with threadpool_limits(threads):
-            yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

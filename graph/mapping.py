@@ -1,10 +1,8 @@
-"""A map under way: one action an element, small ones packed into tasks, a barrier at the end."""
+"""A map under way: its elements are looked up as they are needed, so that a hundred thousand need not be held."""
 
 from __future__ import annotations
 
-from collections import deque
-
-from graph.lookup import Lookup, Piece, Work
+from graph.lookup import Work
 from graph.task import Outcome
 
 TASK_S = 1.0  # small elements are packed into tasks of about this long
@@ -12,47 +10,40 @@ FIRST_S = 0.25  # what an element is taken to last before one has been seen
 
 
 class Mapping:
-    """The elements of one mapped instance: found ones, those to run, those under way."""
+    """The elements of one mapped instance: outputs so far, calls still to look at, how many are under way."""
 
-    def __init__(self, work: Work, lookup: Lookup) -> None:
+    def __init__(self, work: Work) -> None:
         self.work = work
         self.entries: dict[str, tuple[str, int]] = {}  # element -> digest and manifest size of its output
-        self.pending: deque[Piece] = deque()
+        self.rest = work.calls()
+        self.n_seen = 0
         self.under_way = 0
         self.ran = 0
         self.failed = 0
         self.seconds = 0.0
-        for piece in work.pieces:
-            record = lookup.find(piece)
-            if record is None:
-                self.pending.append(piece)
-            else:
-                self.entries[piece.element or ""] = (record.output, record.size)
-        self.found = len(self.entries)
 
     @property
-    def total(self) -> int:
-        """How many elements there are."""
-        return len(self.work.pieces)
+    def is_seen(self) -> bool:
+        """Tell whether every element has been looked up."""
+        return self.n_seen == self.work.total
 
     @property
     def is_over(self) -> bool:
-        """Tell whether no element is left to run or to wait for."""
-        return not self.pending and not self.under_way
+        """Tell whether no element is left to look up or to wait for."""
+        return self.is_seen and not self.under_way
 
-    def pack(self, slots: int) -> list[Piece]:
-        """Take the next elements, as many as last about a second, at most one slot's share of the rest."""
+    def task_size(self, slots: int) -> int:
+        """Return how many elements last about a second, at most one slot's share of the rest."""
         each = self.seconds / self.ran if self.ran else FIRST_S
-        share = -(-len(self.pending) // slots)
-        size = min(share, max(1, int(TASK_S / max(each, 1e-4))))
-        self.under_way += size
-        return [self.pending.popleft() for _ in range(size)]
+        share = -(-(self.work.total - self.n_seen) // slots)
+        return max(1, min(share, int(TASK_S / max(each, 1e-4))))
 
     def take(self, outcome: Outcome) -> None:
         """Note what became of an element."""
         self.under_way -= 1
-        self.ran += 1
-        self.seconds += outcome.seconds
+        if not outcome.is_found:
+            self.ran += 1
+            self.seconds += outcome.seconds
         if outcome.error:
             self.failed += 1
         else:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graph.lookup import Lookup, Piece, Work, item_name, put_collection
+from graph.lookup import Lookup, Work, put_collection
+from graph.task import Call
 from store.errors import Damaged, Missing, StoreError
 from store.manifest import Entry
-from store.open import Store
+from store.open import Store, type_name
 from store.records import Record
 
 Resume = Callable[[], object]
@@ -20,7 +21,7 @@ Resume = Callable[[], object]
 class Repairs:
     """The lost digests of one run; each is made again once, so a repair that does not help ends."""
 
-    def __init__(self, lookup: Lookup, submit: Callable[[Work, list[Piece], str], None]) -> None:
+    def __init__(self, lookup: Lookup, submit: Callable[[Work, list[Call], str], None]) -> None:
         self._lookup = lookup
         self._submit = submit
         self._tried: set[str] = set()
@@ -40,13 +41,13 @@ class Repairs:
         if producer is None:
             return False
         self._tried.add(lost)
-        work, pieces = producer
-        if not pieces:  # the collection's own manifest: its entries are all there
+        work, calls = producer
+        if not calls:  # the collection's own manifest: its entries are all there
             resume()
             return True
         self._resumes[lost] = [resume]
-        self._calls[lost] = len(pieces)
-        self._submit(work, pieces, lost)
+        self._calls[lost] = len(calls)
+        self._submit(work, calls, lost)
         return True
 
     def take(self, lost: str) -> None:
@@ -57,22 +58,23 @@ class Repairs:
                 resume()
 
 
-def find_producer(lookup: Lookup, lost: str) -> tuple[Work, list[Piece]] | None:
-    """Return the first instance, in graph order, whose output holds the lost digest, with the pieces that do.
+def find_producer(lookup: Lookup, lost: str) -> tuple[Work, list[Call]] | None:
+    """Return the first instance, in graph order, whose output holds the lost digest, with the calls that do.
 
-    Running these pieces again, with `rewrite`, puts the bytes back; the manifest of a map's collection is put back
-    here, and then there may be no pieces. None: nothing of this run made them.
+    Running these calls again, with `rewrite`, puts the bytes back; the manifest of a map's collection is put back
+    here, and then there may be no calls. None: nothing of this run made them.
     """
     for label, instance in lookup.instances.items():
         output = lookup.outputs.get(label)
         if output is None or instance.node.kind is None or not holds(lookup.store, output, lost, set()):
             continue
         work = lookup.work(instance)
+        calls = list(work.calls())
         if not work.action.is_map:
-            return work, work.pieces
-        records = {piece.key: lookup.store.records.find(piece.key) for piece in work.pieces}
-        _restore_collection(lookup, work, records)
-        return work, [piece for piece in work.pieces if _gave(lookup.store, records[piece.key], lost)]
+            return work, calls
+        records = {call.key: lookup.store.records.find(call.key) for call in calls}
+        _restore_collection(lookup, work, calls, records)
+        return work, [call for call in calls if _gave(lookup.store, records[call.key], lost)]
     return None
 
 
@@ -97,10 +99,9 @@ def _gave(store: Store, record: Record | None, lost: str) -> bool:
     return record is None or holds(store, record.output, lost, set())
 
 
-def _restore_collection(lookup: Lookup, work: Work, records: dict[str, Record | None]) -> None:
-    kind = work.instance.node.kind
-    held = [(piece.element or "", records[piece.key]) for piece in work.pieces]
+def _restore_collection(lookup: Lookup, work: Work, calls: list[Call], records: dict[str, Record | None]) -> None:
+    held = [(call.element or "", records[call.key]) for call in calls]
     entries = [Entry(key, "artifact", record.output, record.size) for key, record in held if record is not None]
-    if kind is not None and len(entries) == len(held):
+    if len(entries) == len(held):
         store = Store(lookup.store.objects, lookup.store.url, rewrite=True)
-        put_collection(store, item_name(kind), entries)
+        put_collection(store, type_name(work.kind.output), entries)

@@ -11,7 +11,7 @@ instance gave, and the ref of the experiment's name stands for those of the newe
 from __future__ import annotations
 
 import datetime
-import secrets
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -53,14 +53,14 @@ class RunLog:
     def __init__(self, store: Store, root: Root) -> None:
         self.store = store
         now = datetime.datetime.now(datetime.UTC)
-        self.id = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}-{secrets.token_hex(2)}"
+        self.id = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}-{os.urandom(2).hex()}"
         self._events: list[Event] = []
         self._segment = 0
         self._written = time.monotonic()
         store.objects.create(f"runs/{self.id}/root.json", msgspec.json.encode(root))
 
     def __call__(self, event: Event) -> None:
-        if event.state == "running":  # of interest while it lasts
+        if event.state == "running" and event.element is None:  # of interest while it lasts
             return
         self._events.append(event)
         if time.monotonic() - self._written > SEGMENT_S:
@@ -135,15 +135,15 @@ class Runs:
 
     def outcomes(self, run: str) -> dict[str, Event]:
         """Return the last event of every instance of a run."""
-        return {event.label: event for event in self.events(run)}
+        return {event.label: event for event in self.events(run) if event.element is None}
 
     def _read(self, run: str, name: str, cls: Any) -> Any:
         return msgspec.json.decode(self.store.objects.read(f"runs/{run}/{name}"), type=cls)
 
 
-def put_result(store: Store, outputs: dict[str, str]) -> str:
-    """Write the artifact that holds what every instance gave; return its digest."""
+def put_result(store: Store, outputs: dict[str, str], sizes: dict[str, int]) -> str:
+    """Write the artifact that holds what every instance gave; return its digest. `sizes` are those of manifests."""
     from store.artifact import Writer
 
-    entries = [Entry(label, "artifact", output, store.manifests.size(output)) for label, output in outputs.items()]
+    entries = [Entry(label, "artifact", output, sizes[label]) for label, output in outputs.items()]
     return store.manifests.put(RESULT_TYPE, [*entries, *Writer(store).entries()])[0]

@@ -34,7 +34,7 @@ class Task(msgspec.Struct, frozen=True):
         described: the action without what differs by call; goes into every record.
         rewrite: what is put replaces bytes of the same name.
         repairs: the lost digest that this is to make again, if any.
-        timeout: seconds for the whole task; None is no limit.
+        timeout: seconds for each call, from when its body begins; None is no limit.
         resources: what a worker must have free, by name.
     """
 
@@ -52,8 +52,6 @@ class Task(msgspec.Struct, frozen=True):
     repairs: str = ""
     timeout: float | None = None
     resources: dict[str, float] = {}
-    folder: str = ""  # until sources are shipped: what a kind's file is relative to
-    code: str = ""  # likewise
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -205,6 +205,10 @@ class Reader:
             self._load_part(part)
         return sorted(self._entries, key=str.encode)
 
+    def artifacts(self) -> dict[str, str]:
+        """Return key -> digest of the artifacts that stand inside, in the order of the keys."""
+        return {key: self._entries[key].digest for key in self.keys() if self._entries[key].kind == "artifact"}
+
     def has(self, key: str) -> bool:
         """Tell whether there is an entry of that key."""
         if key not in self._entries:

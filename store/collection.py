@@ -24,6 +24,9 @@ class Collection(Artifact, Mapping[str, T], Generic[T]):
         self.item = item
         self._entries = entries
         keys = entries.keys()
+        wrong = [key for key in keys if not isinstance(key, str)]
+        if wrong:
+            raise Unacceptable(f"collection key {wrong[0]!r} is {builtins.type(wrong[0]).__name__}, expected str")
         self._keys = (
             sorted(keys, key=str.encode) if isinstance(entries, Mapping) else [k for k in keys if k != "zarr.json"]
         )
@@ -61,7 +64,11 @@ class Collection(Artifact, Mapping[str, T], Generic[T]):
 
     def write(self, w: Writer) -> None:
         for key in self._keys:
-            w.artifact(key, self[key])
+            entry = self[key]
+            found = entry.type if isinstance(entry, Artifact) else builtins.type(entry).__name__
+            if found != self.item.type:
+                raise Unacceptable(f"{self.type}: entry {key!r} is {found}")
+            w.artifact(key, entry)
 
     def entry_digest(self, key: str) -> str:
         """Return an entry's digest without opening it. Raises Unacceptable in memory, where there is none yet."""

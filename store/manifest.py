@@ -88,6 +88,10 @@ class Manifests:
         """Tell whether a manifest of that name is there, unread."""
         return self.objects.exists(_path(name))
 
+    def check(self, name: str) -> None:
+        """Read a manifest's bytes without understanding them. Raises Missing, Damaged."""
+        self._read(name)
+
     def size(self, name: str) -> int:
         """Return the size of a manifest in bytes. Raises Missing, Damaged."""
         return len(self._read(name))
@@ -104,9 +108,17 @@ class Manifests:
     def _put(self, manifest: Manifest) -> tuple[str, int]:
         data = encode(manifest)
         name = digest(data)
-        if self.rewrite or not self.has(name):
+        if self.rewrite or not self._is_whole(name):
             self.objects.write(_path(name), data)
         return name, len(data)
+
+    def _is_whole(self, name: str) -> bool:
+        # What is put may be nobody's output (a run's result, the rounds that a node reads): nothing else repairs it.
+        try:
+            self._read(name)
+        except (Missing, Damaged):
+            return False
+        return True
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -32,6 +32,10 @@ class Numbered:
         # A torn object keeps its number for ever; the next one is free.
         return (n, found) if found is not None else self.create(folder, payload)
 
+    def create_first(self, folder: str, payload: bytes) -> bool:
+        """Add `payload` as number 1 of an empty folder; tell whether it was empty."""
+        return not self._numbers(folder) and self.objects.create(f"{self.prefix}/{folder}/1", _seal(payload))
+
     def read(self, folder: str, n: int) -> bytes | None:
         """Return the payload of number `n`; None if it is absent or not whole."""
         try:

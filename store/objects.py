@@ -7,8 +7,8 @@ bytes); `create` is atomic and create-only, the first writer wins. A reader neve
 
 from __future__ import annotations
 
+import itertools
 import os
-import secrets
 from pathlib import Path
 from typing import Protocol
 
@@ -42,15 +42,18 @@ class LocalObjects:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._prefix = f"{root}/"  # a Path is slow to turn into text, and every operation needs it
+        self._nonce = os.urandom(8).hex()
+        self._count = itertools.count()
 
     def read(self, name: str) -> bytes:
-        with open(f"{self.root}/{name}", "rb") as file:
-            return file.read()
+        with open(self._prefix + name, "rb", buffering=0) as file:
+            return file.readall()
 
     def write(self, name: str, data: bytes) -> None:
         temporary = self._write_temporary(data)
         try:
-            self._in_folder(os.replace, temporary, f"{self.root}/{name}")
+            self._in_folder(os.replace, temporary, self._prefix + name)
         except BaseException:
             os.unlink(temporary)
             raise
@@ -58,7 +61,7 @@ class LocalObjects:
     def create(self, name: str, data: bytes) -> bool:
         temporary = self._write_temporary(data)
         try:
-            self._in_folder(os.link, temporary, f"{self.root}/{name}")
+            self._in_folder(os.link, temporary, self._prefix + name)
         except FileExistsError:
             return False
         finally:
@@ -66,27 +69,31 @@ class LocalObjects:
         return True
 
     def exists(self, name: str) -> bool:
-        return os.path.exists(f"{self.root}/{name}")
+        return os.path.exists(self._prefix + name)
 
     def list(self, folder: str) -> list[str]:
         try:
-            return os.listdir(f"{self.root}/{folder}")
+            return os.listdir(self._prefix + folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def _write_temporary(self, data: bytes) -> str:
-        temporary = f"{self.root}/tmp/{os.getpid()}-{secrets.token_hex(8)}"
+        # The process's number as well: a forked child has the same nonce and count.
+        temporary = f"{self._prefix}tmp/{os.getpid()}-{self._nonce}-{next(self._count)}"
         try:
-            file = open(temporary, "xb")
+            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(temporary), exist_ok=True)
-            file = open(temporary, "xb")
+            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            with file:
-                file.write(data)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(file, rest) :]
         except BaseException:  # a full disk, Ctrl-C
             os.unlink(temporary)
             raise
+        finally:
+            os.close(file)
         return temporary
 
     @staticmethod

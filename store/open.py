@@ -67,6 +67,8 @@ class Store:
         That is an earlier one if another writer came first and its output is there; with `rewrite`, only if it has
         the same output.
         """
+        if self.records.add_first(record):
+            return record
         held = self.records.find(record.key)
         if held is not None and (held.output == record.output or (not self.rewrite and self._is_whole(held.output))):
             return held
@@ -88,12 +90,14 @@ def open_store(url: str) -> Store:
     """Open the store at a local path or `file://` URL; it is made by its first write.
 
     Raises:
-        Unacceptable: a URL of another protocol.
+        Unacceptable: a URL of another protocol, or a path to a file.
     """
     protocol, separator, rest = url.partition("://")
     if separator and protocol != "file":
         raise Unacceptable(f"store {url!r}: expected a local path, protocol {protocol!r} is not supported")
     root = Path(rest if separator else url).expanduser().absolute()
+    if root.exists() and not root.is_dir():
+        raise Unacceptable(f"store {str(root)!r}: expected a folder, or nothing there yet")
     return Store(LocalObjects(root), str(root))
 
 

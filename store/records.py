@@ -55,8 +55,13 @@ class Records:
 
     def add(self, record: Record) -> Record:
         """Add a record and return the one that holds: another writer's, if it came first."""
-        _, payload = self.numbered.create(self._folder(record.key), msgspec.json.encode(record))
-        return _decoder.decode(payload)
+        written = msgspec.json.encode(record)
+        _, payload = self.numbered.create(self._folder(record.key), written)
+        return record if payload is written else _decoder.decode(payload)
+
+    def add_first(self, record: Record) -> bool:
+        """Add the first record of an action; tell whether it was that."""
+        return self.numbered.create_first(self._folder(record.key), msgspec.json.encode(record))
 
     def _folder(self, key: str) -> str:
         return f"{key[:2]}/{key}/{self.signer}"

@@ -59,10 +59,10 @@ class Lab:
     def load(self, text: str, *settings: str) -> Spec:
         return load_spec(self.write(text), list(settings))
 
-    def run(self, text: str, *settings: str, until: str | None = None) -> Result:
+    def run(self, text: str, *settings: str, until: str | None = None, **options) -> Result:
         """Run a spec in this process; `executed` tells what this run executed."""
         self.forget()
-        return run(self.load(text, *settings), self.store, list(settings), until)
+        return run(self.load(text, *settings), self.store, list(settings), until, **options)
 
     def forget(self) -> None:
         self.count_file.unlink(missing_ok=True)
@@ -114,6 +114,9 @@ def lab(tmp_path, monkeypatch) -> Lab:
     lab = Lab(tmp_path)
     monkeypatch.setenv("TOYS_COUNT", str(lab.count_file))
     monkeypatch.setenv("DATAFLOW_STORE", lab.store.url)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("DATAFLOW_ADDRESS", raising=False)
     return lab
 
 

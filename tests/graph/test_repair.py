@@ -147,3 +147,44 @@ def test_lost_part_of_a_split_collection_is_put_together_again(lab):
     damage(manifest_of(lab, part.digest), "deleted")
     lab.run(text)
     assert lab.executed == {"join": 1}
+
+
+@HOW
+def test_lost_part_of_a_split_collection_is_made_again_before_it_is_mapped(lab, how):
+    text = CHAIN.replace("size = 1000", "count = 4100")
+    first = lab.run(text, until="data")
+    damage(manifest_of(lab, lab.store.manifests.get(first.outputs["data"]).entries[7].digest), how)
+    lab.run(text, until="scaled")
+    assert lab.executed == {"list": 1, "scale": 4100}
+
+
+def all_records(lab):
+    keys = [key for part in lab.store.objects.list("actions") for key in lab.store.objects.list(f"actions/{part}")]
+    return [lab.store.records.find(key) for key in keys]
+
+
+@HOW
+def test_lost_collection_of_rounds_is_put_together_again(lab, loop, how):
+    lab.run(loop)
+    (told,) = [record for record in all_records(lab) if record.action["kind"] == "toy.report"]
+    damage(manifest_of(lab, told.action["inputs"]["rounds"]), how)
+    assert lab.run(loop, force=("report",)).computed == 1
+
+
+@HOW
+def test_lost_result_of_a_run_is_there_again_after_the_next(lab, loop, how):
+    first = lab.run(loop)
+    damage(manifest_of(lab, first.digest), how)
+    assert lab.run(loop).digest == first.digest
+    lab.store.manifests.check(first.digest)
+
+
+@HOW
+def test_lost_source_is_stored_again(lab, loop, how):
+    lab.run(loop, "compute.executor=local")
+    source = lab.store.manifests.get(all_records(lab)[0].source)
+    damaged = [entry.digest for entry in source.entries if entry.kind == "blob"]
+    for name in damaged:
+        (path,) = (lab.folder / "store" / "cas" / name[:2]).glob(f"{name}*")
+        damage(path, how)
+    assert damaged and lab.run(loop, "experiment.seed=8", "compute.executor=local").computed == 3

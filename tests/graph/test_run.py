@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 from graph.errors import NotFoundError, RunError, SpecError
+from graph.events import Event
+from graph.progress import LiveTable
 from graph.run import run
 from graph.runs import Runs
 from graph.spec import load_spec
@@ -190,7 +195,9 @@ def test_result_is_an_artifact_and_a_ref_of_the_newest_good_run(lab, loop):
     with pytest.raises(RunError):
         lab.run(loop, "nodes.scaled.params.fail_on=[1.0]")
     assert lab.store.refs.find("toy") == first.digest
-    assert lab.run(loop, "nodes.data.params.count=2").digest == lab.store.refs.find("toy") != first.digest
+    newest = lab.run(loop, "nodes.data.params.count=2")
+    assert lab.store.refs.find("toy") == newest.digest != first.digest
+    assert lab.run(loop, until="sum").digest != newest.digest == lab.store.refs.find("toy")
 
 
 def test_until_runs_what_a_node_needs(lab, loop):
@@ -244,6 +251,17 @@ def test_stored_artifact_of_another_type_is_refused_before_anything_runs(lab, lo
 def test_stored_artifact_that_is_not_there_is_told_before_anything_runs(lab):
     with pytest.raises(NotFoundError, match=r"\[nodes.pool\] artifact = 'pools/one': not in this store"):
         lab.run(STORED)
+    lab.store.refs.move("pool", "0" * 64)
+    with pytest.raises(NotFoundError, match="not in this store; did you mean 'pool'"):
+        lab.run(STORED.replace("pools/one", "pol"))
+
+
+def test_entry_of_a_stored_artifact_is_told_with_the_nearest(lab, loop):
+    lab.run(loop)
+    text = '[experiment]\nname = "t"\n[nodes.earlier]\nartifact = "toy"\n'
+    text += '[nodes.cut]\nkind = "TOYS:clip"\ninputs = { numbers = "earlier.sun" }\n'
+    with pytest.raises(SpecError, match="has no entry 'sun'; did you mean 'sum'"):
+        lab.run(text)
 
 
 def test_param_that_no_key_can_hold_is_told_before_anything_runs(lab):
@@ -291,18 +309,25 @@ def test_body_that_returns_another_type_fails(lab):
         lab.run('[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:box"')
 
 
-def test_edited_source_is_not_committed_under_the_old_key(lab):
-    kinds = lab.folder / "kinds.py"
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_edit_during_a_run_does_not_reach_it_and_counts_in_the_next(lab, executor):
+    kinds, helper = lab.folder / "kinds.py", lab.folder / "helper_of_kinds.py"
+    helper.write_text("def number(): return 1\n")
     kinds.write_text(
         "from pathlib import Path\nfrom graph.node import node\nfrom store.artifact import Artifact\n"
-        "class Box(Artifact):\n    type = 'box/1'\n    def write(self, w): pass\n"
+        "class Box(Artifact):\n    type = 'box/1'\n    def __init__(self, n): self.n = n\n"
+        "    def write(self, w): w.attrs['n'] = self.n\n"
+        "    @classmethod\n    def open(cls, r): return cls(r.attrs['n'])\n"
         "@node('toy.box', version=1)\ndef box() -> Box:\n"
-        "    Path(__file__).write_text(Path(__file__).read_text() + '# edited while it ran')\n    return Box()\n"
+        f"    Path({str(helper)!r}).write_text('def number(): return 2\\n')\n"
+        "    from helper_of_kinds import number\n"
+        "    return Box(number())\n"
     )
     text = '[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:box"'
-    with pytest.raises(RunError, match="SourceChanged: project source was edited"):
-        lab.run(text)
-    assert lab.store.objects.list("actions") == []
+    for expected in (1, 2, 2):
+        result = lab.run(text, f"compute.executor={executor}")
+        assert lab.store.reader(result.outputs["a"]).attrs["n"] == expected
+    assert result.computed == 0
 
 
 def test_spec_of_kinds_that_break_the_contract_is_refused(lab):
@@ -340,6 +365,30 @@ def test_spec_of_kinds_that_break_the_contract_is_refused(lab):
         assert f"[nodes.{name}] kind = 'kinds.py:{name}': " in line and text in line
 
 
+@pytest.mark.parametrize("text", ["import sys\nsys.exit('bye')", "raise ValueError('one\\ntwo')"])
+def test_file_that_cannot_be_imported_is_told_in_one_line(lab, text):
+    (lab.folder / "kinds.py").write_text(f"{text}\ndef a(): ...\n")
+    done = lab.command("plan", lab.write('[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:a"'))
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "[nodes.a] kind = 'kinds.py:a': " in done.stderr and "kinds.py cannot be imported: " in done.stderr
+
+
+def test_store_that_cannot_be_written_any_more_is_told_behind_the_nodes_that_failed(lab):
+    manifests = lab.folder / "store" / "manifests"
+    (lab.folder / "kinds.py").write_text(
+        "from pathlib import Path\nfrom graph.node import node\nfrom store.artifact import Artifact\n"
+        "class Box(Artifact):\n    type = 'box/1'\n"
+        "@node('toy.wreck', version=1)\ndef wreck() -> Box:\n"
+        f"    manifests = Path({str(manifests)!r})\n"
+        "    if manifests.exists():\n        manifests.rename(manifests.with_name('elsewhere'))\n"
+        "    manifests.write_text('')\n    raise ValueError('first')\n"
+    )
+    with pytest.raises(RunError) as caught:
+        lab.run('[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:wreck"')
+    node, store = caught.value.failures
+    assert node.endswith("failed: ValueError: first") and store.startswith(f"store {lab.store.url}: ")
+
+
 def test_what_a_run_gave_is_read_by_another_spec(lab, loop):
     lab.run(loop)
     other = """
@@ -354,3 +403,31 @@ inputs = { before = "earlier.update[2]", data = "earlier.sum" }
     assert lab.run(other).computed == 1  # of the update the part that is numbers is taken
     with pytest.raises(SpecError, match=r"inputs.before: gives notes/1, expected numbers/1"):
         lab.run(other.replace("earlier.update[2]", "earlier.report"))
+
+
+@pytest.fixture
+def switching():
+    """Let threads take turns far more often than they do by themselves."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_table_is_drawn_while_rows_are_added_to_it(switching):
+    table, errors = LiveTable(), []
+
+    def draw():
+        try:
+            while adding.is_alive():
+                table._draw()
+        except RuntimeError as error:
+            errors.append(error)
+
+    adding = threading.Thread(target=lambda: [table(Event(f"node{n}", "waiting")) for n in range(50_000)])
+    drawing = threading.Thread(target=draw)
+    adding.start()
+    drawing.start()
+    adding.join()
+    drawing.join()
+    assert not errors

@@ -181,6 +181,19 @@ def quit_early(*, params: Total) -> Numbers:
     raise SystemExit(params.tag)
 
 
+class Mute(Exception):
+    """An error that cannot be told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@node("toy.mute", version=1)
+def fail_mutely() -> Numbers:
+    """Fail, and fail to say how."""
+    raise Mute
+
+
 @node("toy.report", version=1)
 def report(rounds: Collection[Numbers]) -> Notes:
     """Join rounds."""

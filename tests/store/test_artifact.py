@@ -234,6 +234,14 @@ def test_collection_key_is_one_segment(store):
             store.put(Collection(Numbers, {key: Numbers([1])}))
 
 
+def test_collection_says_which_key_or_entry_is_of_another_type(store):
+    with pytest.raises(Unacceptable, match="collection key 3 is int, expected str"):
+        Collection(Numbers, {3: Numbers([1])})
+    for other, name in ((3, "int"), (Collection(Numbers, {}), "collection of numbers/1")):
+        with pytest.raises(Unacceptable, match=f"collection of numbers/1: entry 'a' is {name}"):
+            store.put(Collection(Numbers, {"a": other}))
+
+
 def test_collection_of_nothing_comes_back(store):
     opened = store.open(store.put(Collection(Numbers, {})), Collection[Numbers])
     assert list(opened) == [] and opened.type == type_name(Collection[Numbers]) == "collection of numbers/1"

@@ -1,0 +1,118 @@
+"""The queue: tasks on their way to the executor, so many at a time, and which are tried again.
+
+The executor is made by the first task: a run that finds everything starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from graph.lookup import Lookup, Work
+from graph.spec import Compute
+from graph.task import Call, Outcome, Report, Task, encode_params
+
+if TYPE_CHECKING:
+    from graph.executor import Executor
+
+TASKS_PER_SLOT = 2  # one that runs, one that is there when it ends
+RETRIED = ("worker lost", "out of memory", "transient")  # the machine's failures; a body's own are never tried again
+
+Needs = frozenset[tuple[str, float]]  # the resources of a task: those with equal needs share a line
+
+
+class Queue:
+    """Lines of tasks, one for each set of resources they need, and the executor that they go to."""
+
+    def __init__(self, compute: Compute, lookup: Lookup, report: Report) -> None:
+        self._compute = compute
+        self._lookup = lookup
+        self._report = report
+        self._executor: Executor | None = None
+        self._lines: dict[Needs, deque[Task]] = {}
+        self._under_way: Counter[Needs] = Counter()
+        self._attempts: Counter[str] = Counter()
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run side by side."""
+        return self._started().slots
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether any task is under way."""
+        return self._under_way.total() > 0
+
+    def has_room(self, work: Work) -> bool:
+        """Tell whether a task of this work would be sent at once."""
+        if self._executor is None:
+            return True
+        needs = _needs(work.instance.node.resources)
+        return not self._lines.get(needs) and self._under_way[needs] < self.slots * TASKS_PER_SLOT
+
+    def task(self, work: Work, calls: list[Call], rewrite: bool = False, repairs: str = "") -> Task:
+        """Return the task of these calls."""
+        node = work.instance.node
+        return Task(
+            label=work.label,
+            kind=node.kind_name,
+            target=work.kind.target,
+            source=self._lookup.source,
+            packages=work.action.packages,
+            params=encode_params(work.params),
+            threads=node.threads or 1,
+            store=self._lookup.store.url,
+            described=msgspec.structs.replace(work.action, is_map=False).described(),
+            calls=calls,
+            rewrite=rewrite or any(call.key in self._lookup.damaged for call in calls),
+            repairs=repairs,
+            timeout=node.timeout,
+            resources=node.resources,
+        )
+
+    def send(self, task: Task) -> None:
+        """Take a task; it waits in line until there is room."""
+        needs = _needs(task.resources)
+        self._lines.setdefault(needs, deque()).append(task)
+        self._fill(needs)
+
+    def wait(self) -> tuple[Task, list[Outcome]]:
+        """Return the next finished task with its outcomes; at least one must be under way."""
+        task, outcomes = self._started().wait()
+        needs = _needs(task.resources)
+        self._under_way[needs] -= 1
+        self._fill(needs)
+        return task, outcomes
+
+    def may_retry(self, task: Task, outcome: Outcome) -> bool:
+        """Tell whether a failed call is to be sent again, and count that."""
+        if outcome.failure not in RETRIED:
+            return False
+        self._attempts[outcome.key] += 1
+        return self._attempts[outcome.key] <= self._lookup.instances[task.label].node.retries
+
+    def close(self) -> None:
+        """Stop everything that is under way."""
+        if self._executor is not None:
+            self._executor.close()
+
+    def _fill(self, needs: Needs) -> None:
+        line = self._lines[needs]
+        while line and self._under_way[needs] < self.slots * TASKS_PER_SLOT:
+            self._under_way[needs] += 1
+            self._started().submit(line.popleft())
+
+    def _started(self) -> Executor:
+        if self._executor is None:
+            from graph.executor import make_executor
+
+            self._executor = make_executor(self._compute, self._report)
+            wanted = {label: one.node.resources for label, one in self._lookup.instances.items() if one.node.resources}
+            self._executor.check_resources(wanted)
+        return self._executor
+
+
+def _needs(resources: dict[str, float]) -> Needs:
+    return frozenset(resources.items())

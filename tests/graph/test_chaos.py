@@ -1,0 +1,17 @@
+"""A handful of the trials of `tests/graph/chaos.py`, which says what must hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.graph.chaos import check, undisturbed
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_run_that_is_killed_again_and_again_gives_what_an_undisturbed_one_gives(tmp_path, expected, seed):
+    assert check(tmp_path / "trial", seed, expected)
