@@ -15,7 +15,10 @@ STYLES = {"hit": "green", "done": "bold green", "running": "yellow", "failed": "
 
 
 class PlainLines:
-    """Writes a line when an instance ends, and for a long one a line every ten seconds."""
+    """Writes a line when an instance that ran ends, and for a long one a line every ten seconds.
+
+    What was found is told as a number at the end: a thousand lines of it would take longer than finding it.
+    """
 
     EVERY_S = 10.0
 
@@ -30,21 +33,16 @@ class PlainLines:
         self.stream.flush()
 
     def __call__(self, event: Event) -> None:
+        if event.element is not None or event.state in ("hit", "waiting"):
+            return
         now = time.monotonic()
         if event.state == "running":
             began = self._told.setdefault(event.label, now)
             if now - began < self.EVERY_S:
                 return
             self._told[event.label] = now
-        if event.state != "waiting":
-            pieces = [
-                event.label,
-                event.state,
-                elements_text(event),
-                numbers_text(event),
-                seconds_text(event),
-            ]
-            print("  ".join(piece for piece in [*pieces, event.error] if piece), file=self.stream, flush=True)
+        told = (elements_text(event), numbers_text(event), seconds_text(event), event.error)
+        print("  ".join(piece for piece in (event.label, event.state, *told) if piece), file=self.stream, flush=True)
 
 
 class LiveTable:
@@ -76,6 +74,8 @@ class LiveTable:
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
+        if event.element is not None:
+            return
         held = self._events.get(event.label)
         if event.state == "running" and held is not None and held.state == "running":
             # A body's own numbers and a map's count arrive in different events; the row shows both.
@@ -97,7 +97,8 @@ class LiveTable:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("node", "round", "elements", "state", "time", "progress"):
             table.add_column(name, justify="right" if name in ("round", "elements", "time") else "left")
-        begun = [event for event in self._events.values() if event.state != "waiting"]
+        events = list(self._events.values())  # at once: this is another thread
+        begun = [event for event in events if event.state != "waiting"]
         shown = self._fitting(begun)
         if len(begun) > len(shown):
             table.add_row(f"[dim]{len(begun) - len(shown)} more done[/]")
@@ -106,8 +107,8 @@ class LiveTable:
             state = f"[{STYLES[event.state]}]{event.state}[/]"
             told = escape(event.error or numbers_text(event))
             table.add_row(name, round.rstrip("]"), elements_text(event), state, self._time(event), told)
-        if len(self._events) > len(begun):
-            table.add_row(f"[dim]{len(self._events) - len(begun)} more wait[/]")
+        if len(events) > len(begun):
+            table.add_row(f"[dim]{len(events) - len(begun)} more wait[/]")
         return table
 
     def _fitting(self, begun: list[Event]) -> list[Event]:
