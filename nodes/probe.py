@@ -114,10 +114,8 @@ def probe(
     answerer = open_answerer(policy, params.rollout, params.batch, progress)
     draws = answerer.draw(rows, questions, params.samples, seed)
     accuracies = [[accuracy(text, row) for text in texts] for row, texts in zip(rows, draws.texts, strict=True)]
-    rewards = [
-        [total_reward(params.rollout.rewards, text, row) for text in texts]
-        for row, texts in zip(rows, draws.texts, strict=True)
-    ]
+    worth = [reward.load() for reward in params.rollout.rewards]
+    rewards = [[total_reward(worth, text, row) for text in texts] for row, texts in zip(rows, draws.texts, strict=True)]
     probed = [
         ProbeRow(
             id=row.id,

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from graph.node import Named
+from nodes.rewards.reward import ACCURACY, Reward
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -25,8 +28,9 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     )
     frames: Annotated[int, Meta(ge=1, description="most frames a question may show", extra={"unit": "frames"})] = 1
     rewards: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="rewards by name, summed; accuracy is always measured too")
-    ] = ("accuracy",)
+        tuple[Named[Reward], ...],
+        Meta(min_length=1, description="rewards by name, summed; accuracy is always measured too"),
+    ] = (ACCURACY,)
     temperature: Annotated[float, Meta(gt=0, description="of sampling")] = 1.0
     max_tokens: Annotated[
         int,

@@ -1,31 +1,25 @@
-"""The registry of rewards: a name, and the function that it stands for."""
+"""Rewards by name: `accuracy` in a spec is the entry point of that name in the group `dataflow.reward`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
-from nodes.rewards.accuracy import accuracy
-from nodes.rewards.format import well_formed
+from graph.node import Named
 
 if TYPE_CHECKING:
     from nodes.questions.question import Question
 
-Reward: TypeAlias = "Callable[[str, Question], float]"
 
-REWARDS: dict[str, Reward] = {"accuracy": accuracy, "format": well_formed}
+class Reward(Protocol):
+    """What a text is worth as the answer to a question."""
 
-
-def find_reward(name: str) -> Reward:
-    """Return a reward by name. Raises ValueError that names the nearest one."""
-    if name in REWARDS:
-        return REWARDS[name]
-    close = get_close_matches(name, REWARDS, n=1, cutoff=0.3)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"reward {name!r}: expected one of {', '.join(sorted(REWARDS))}{hint}")
+    def __call__(self, text: str, question: Question) -> float: ...
 
 
-def total_reward(names: tuple[str, ...], text: str, question: Question) -> float:
-    """Return the sum of the named rewards."""
-    return sum(find_reward(name)(text, question) for name in names)
+ACCURACY: Named[Reward] = Named("accuracy", "nodes.rewards.accuracy:accuracy")
+
+
+def total_reward(rewards: Iterable[Reward], text: str, question: Question) -> float:
+    """Return the sum of rewards."""
+    return sum(reward(text, question) for reward in rewards)

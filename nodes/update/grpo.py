@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from graph.node import Progress, node
+from graph.node import Named, Progress, node
 from nodes.policy.policy import Policy, load_model, policy_from
 from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_text
 from nodes.questions.question import Question, QuestionPool, pool_rows
 from nodes.rewards.accuracy import accuracy
-from nodes.rewards.reward import find_reward
+from nodes.rewards.reward import Reward
 from nodes.update.trainer import common_settings, lazy_dataset, run_trainer, trainer_room
 from nodes.update.update import Update
 
@@ -61,7 +61,7 @@ def grpo(
         pictures = Pictures(questions)
         trainer = GRPOTrainer(
             model=model,
-            reward_funcs=[_reward(name, rows, first=not place) for place, name in enumerate(params.rollout.rewards)],
+            reward_funcs=[_reward(named, rows, first=not place) for place, named in enumerate(params.rollout.rewards)],
             args=config,
             processing_class=processor,
             train_dataset=lazy_dataset(len(rows), lambda index: _prompt(index, rows[index], pictures)),
@@ -77,9 +77,9 @@ def _prompt(index: int, question: Question, pictures: Pictures) -> dict[str, Any
     return {"prompt": messages, "images": pictures.of(question), "question_index": index}
 
 
-def _reward(name: str, rows: Sequence[Question], first: bool) -> Callable[..., list[float]]:
+def _reward(named: Named[Reward], rows: Sequence[Question], first: bool) -> Callable[..., list[float]]:
     """Return a reward function as TRL calls it; the first one also logs accuracy by task."""
-    worth = find_reward(name)
+    worth = named.load()
 
     def reward(
         completions: list[Any], question_index: list[int], log_metric: Callable[[str, float], None], **_: Any
@@ -94,5 +94,5 @@ def _reward(name: str, rows: Sequence[Question], first: bool) -> Callable[..., l
                 log_metric(f"acc/{task}", sum(values) / len(values))
         return [worth(text, question) for text, question in zip(texts, asked, strict=True)]
 
-    reward.__name__ = name  # TRL names the metric after it
+    reward.__name__ = named.name  # TRL names the metric after it
     return reward

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from graph.action import canonical
+from graph.distributions import registered
+from graph.kinds import find_kind, forget_kinds
+from graph.params import Mistakes, read_params
+from nodes.probe import Confidence
 from nodes.questions.question import Question
 from nodes.rewards.accuracy import accuracy, is_right, mra, parse_number
 from nodes.rewards.format import well_formed
-from nodes.rewards.reward import find_reward, total_reward
+from nodes.rewards.reward import ACCURACY, total_reward
+from store.digest import digest
 
 
 def _number(question: Question, answer: str) -> Question:
@@ -67,11 +75,32 @@ def test_format_accepts_options_letters_and_numbers_whether_right_or_not(some_qu
     assert [well_formed(text, _number(some_question, "4")) for text in ("9.5", "nine")] == [1, 0]
 
 
-def test_rewards_add_up_by_name(some_question: Question) -> None:
+def test_rewards_add_up(some_question: Question) -> None:
     question = _choice(some_question, "red", "red", "blue")
-    assert [total_reward(("accuracy", "format"), text, question) for text in ("red", "blue", "green")] == [2, 1, 0]
+    assert [total_reward((accuracy, well_formed), text, question) for text in ("red", "blue", "green")] == [2, 1, 0]
+
+
+def test_the_default_reward_is_the_one_that_specs_call_so() -> None:
+    assert ACCURACY.target == registered("dataflow.reward")[ACCURACY.name] and ACCURACY.load() is accuracy
+
+
+def test_an_edited_reward_runs_again_what_names_it_and_nothing_else(tmp_path: Path) -> None:
+    def keys(*rewards: str) -> tuple[str, str]:
+        mistakes = Mistakes("spec")
+        params = read_params(Confidence, {"rollout": {"rewards": list(rewards)}}, mistakes, "probe", Path())
+        assert params is not None, mistakes.lines
+        return find_kind("probe.confidence", Path()).code, digest(canonical(params))
+
+    (tmp_path / "mine.py").write_text("def mine(text, question):\n    return 1.0\n")
+    mine = f"{tmp_path}/mine.py:mine"
+    alone, both = keys("accuracy"), keys("accuracy", mine)
+    (tmp_path / "mine.py").write_text("def mine(text, question):\n    return 0.5\n")
+    forget_kinds()
+    assert keys("accuracy") == alone
+    assert keys("accuracy", mine)[0] == both[0] and keys("accuracy", mine)[1] != both[1]
 
 
 def test_an_unknown_reward_names_the_nearest() -> None:
-    with pytest.raises(ValueError, match="did you mean 'accuracy'"):
-        find_reward("acuracy")
+    mistakes = Mistakes("spec")
+    read_params(Confidence, {"rollout": {"rewards": ["acuracy"]}}, mistakes, "nodes.probe", Path())
+    assert "no reward is named 'acuracy'; did you mean 'accuracy'?" in mistakes.lines[0]

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graph.node import Named
 from nodes.policy.build import Build, build_tiny
 from nodes.policy.policy import Policy
 from nodes.policy.rollout import Rollout
 from nodes.questions.question import QuestionPool, Questions, pool_rows
 from nodes.questions.vocabulary import words
+from nodes.rewards.reward import ACCURACY
 from nodes.update.grpo import Grpo, grpo
 from nodes.update.sft import Sft, conversations, sft
 from nodes.update.update import Update, log_from
@@ -88,7 +90,7 @@ def test_the_log_has_rewards_by_step_and_task_and_no_clock(small_pools: SmallPoo
 def test_qwen_policies_train_on_several_frames_and_long_answers(small_pools: SmallPools) -> None:
     import msgspec
 
-    rollout = Rollout(frames=2, max_tokens=2, rewards=("accuracy", "format"))
+    rollout = Rollout(frames=2, max_tokens=2, rewards=(ACCURACY, Named("format", "nodes.rewards.format:well_formed")))
     rows = pool_rows(small_pools.train)[:8]
     several = [msgspec.structs.replace(row, frames=(0, 1)) for row in rows[:4]]
     frames = small_pools.train[rows[0].scene].frames(rows[0].frames_digest)
