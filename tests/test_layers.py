@@ -72,7 +72,8 @@ PROBE = """
 import sys
 import graph.cli, graph.run, graph.plan, graph.show, graph.progress
 from pathlib import Path
-from graph.kinds import find_kind, registered
+from graph.kinds import find_kind
+from graph.registry import registered
 for name in registered():
     find_kind(name, Path())
 print([name for name in {heavy} if name in sys.modules])
