@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from graph.code import read_code, refresh_project
 from graph.run import Result, run
 from graph.spec import Spec, load_spec
 from store.artifact import Reader
@@ -123,3 +125,44 @@ def lab(tmp_path, monkeypatch) -> Lab:
 @pytest.fixture
 def loop() -> str:
     return LOOP
+
+
+class Files:
+    """A folder on the search path, in which `kinds.py` defines `f`."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+
+    def write(self, kinds: str, **files: str) -> None:
+        """Write files, by module: `pk.a`; a package's own text is at `pk.__init__`."""
+        for name, text in {"kinds": kinds, **files}.items():
+            path = self.folder / f"{name.replace('.', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def digest(self, module: str = "kinds") -> str:
+        refresh_project()
+        return read_code(module, "f").digest
+
+    def counts(self, name: str, old: str, new: str, module: str = "kinds") -> bool:
+        """Tell whether an edit changes the digest."""
+        before = self.digest(module)
+        self.edit(name, old, new)
+        return self.digest(module) != before
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "code"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    yield Files(folder)
+    monkeypatch.undo()
+    refresh_project()
