@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from blake3 import blake3
 
+from store.errors import Unacceptable
+
 DIGEST_LENGTH = 64
-_HEX = frozenset("0123456789abcdef")
+_DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
 
 
 def digest(data: bytes | bytearray | memoryview) -> str:
@@ -15,4 +19,10 @@ def digest(data: bytes | bytearray | memoryview) -> str:
 
 def is_digest(text: str) -> bool:
     """Tell whether `text` could be a digest: 64 lowercase hex digits and nothing else."""
-    return len(text) == DIGEST_LENGTH and _HEX.issuperset(text)
+    return _DIGEST.fullmatch(text) is not None
+
+
+def check_digest(text: str) -> None:
+    """Raise Unacceptable unless `text` could be a digest: it becomes part of a path, and others may have written it."""
+    if not is_digest(text):
+        raise Unacceptable(f"{text[:DIGEST_LENGTH]!r} is no digest: expected {DIGEST_LENGTH} lowercase hex digits")
