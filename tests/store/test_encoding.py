@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
-from store.encoding import NUMBERS, decode_chunk, decode_metadata, encode_array
+from store.encoding import NUMBERS, ArrayMeta, check_chunk, decode_metadata, decode_numbers, decode_text, encode_array
 from store.errors import Unacceptable
 
 SHAPES = [((), None), ((5,), None), ((5,), 2), ((6,), 3), ((7, 3), 4), ((4, 2, 3), 1), ((1, 1, 1, 2), None)]
@@ -74,7 +74,7 @@ def test_foreign_byte_order_and_strides_give_the_same_bytes():
 def test_nan_payloads_and_negative_zero_keep_their_bits():
     bits = np.array([0x7FF8000000000001, 0xFFF0DEADBEEF0001, 0x8000000000000000, 0x7FF0000000000000], dtype=np.uint64)
     metadata, chunks = encode_array(bits.view(np.float64), ("n",), None)
-    decoded = decode_chunk(dict(chunks)["c/0"], decode_metadata(metadata))
+    decoded = decode_numbers(dict(chunks)["c/0"], decode_metadata(metadata))
     assert decoded.view(np.uint64).tolist() == bits.tolist()
 
 
@@ -139,8 +139,14 @@ def test_chunks_of_another_length_are_refused():
     number, _ = encode_array(np.zeros(4), ("n",), None)
     text, chunks = encode_array(["a", "b"], ("n",), None)
     with pytest.raises(Unacceptable, match="31 bytes"):
-        decode_chunk(bytes(31), decode_metadata(number))
+        decode_numbers(bytes(31), decode_metadata(number))
     whole = dict(chunks)["c/0"]
     for data in (whole[:-1], whole + b"x", b"", whole[:4], whole.replace(b"\x01", b"\xff", 1), whole[:-1] + b"\xff"):
         with pytest.raises(Unacceptable):
-            decode_chunk(data, decode_metadata(text))
+            decode_text(data, decode_metadata(text))
+
+
+def test_shape_whose_size_overflows_64_bits_is_refused():
+    # 2 * 2^32 * 2^32 = 2^65 is 0 in 64 bits, which no bytes at all would fit
+    with pytest.raises(Unacceptable, match="needs 36893488147419103232"):
+        check_chunk(b"", ArrayMeta((2, 1 << 32, 1 << 32), "uint8", 2, ("a", "b", "c")))
