@@ -8,23 +8,28 @@ name; a changed layout is a new version, never a reinterpretation.
 from __future__ import annotations
 
 import builtins
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import msgspec
 
+from store.attributes import ATTRIBUTES_BYTES, decode_group, encode_group, encode_json, is_group
 from store.digest import digest
-from store.encoding import ArrayMeta, decode_chunk, decode_metadata, encode_array
-from store.errors import Unacceptable
-from store.manifest import INLINE_BELOW, Entry, check_key
+from store.encoding import METADATA_BYTES, ArrayMeta, chunk_keys, decode_metadata, encode_array
+from store.errors import TooLarge, Unacceptable
+from store.manifest import INLINE_BELOW, SPLIT_ABOVE, Entry, check_key, check_nesting
+from store.span import Span
+from store.threads import map_blobs
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray
     import zarr
 
+    from store.blobs import Blobs
     from store.open import Store
+
+FILES = "files/"  # below it lies what is no array
 
 A = TypeVar("A", bound="Artifact")
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -35,10 +40,15 @@ class Artifact:
 
     `type` names the type with its version, `parts` the typed artifacts that stand inside it. `digest` is None until
     the artifact has been opened from a store.
+
+    `plain` names, as `module:function` (or `:function` of the type's own module), what writes its plain form: called
+    with all artifacts of the type that are exported together, by their place, and the folder for them. It is a name
+    and no method, so that how pictures are saved is no part of the key of whatever makes them.
     """
 
     type: ClassVar[str]
     parts: ClassVar[dict[str, builtins.type[Artifact]]] = {}
+    plain: ClassVar[str] = ""
     digest: str | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -83,11 +93,13 @@ class Writer:
             dims: a name for each dimension.
             rows: rows of the first dimension in a chunk; by default as many as fit 4 MiB.
         """
-        metadata, chunks = encode_array(values, dims, rows)
-        self._groups(name)
-        self._bytes(f"{name}/zarr.json", metadata)
-        for key, data in chunks:
-            self._bytes(f"{name}/{key}", data)
+        self.arrays([(name, values, dims, rows)])
+
+    def arrays(self, arrays: Sequence[tuple[str, Any, tuple[str, ...], int | None]]) -> None:
+        """Write arrays, each given as the arguments of `array`; large ones in a few threads."""
+        n_bytes = sum(getattr(values, "nbytes", 0) for _, values, *_ in arrays)
+        for entry in map_blobs(lambda chunk: make_entry(self._store.blobs, *chunk), self._chunks(arrays), n_bytes):
+            self._add(entry)
 
     def table(self, name: str, rows: Sequence[Row], row_type: type[Row]) -> None:
         """Write structs as one column array a field: str, int, float and bool as such, anything else as JSON text."""
@@ -98,13 +110,13 @@ class Writer:
             column = [getattr(row, field.name) for row in rows]
             dtype = _COLUMN.get(field.type)
             if dtype is None and field.type is not str:
-                column = [_encode_json(value, f"{name}/{field.encode_name}").decode() for value in column]
+                column = [encode_json(value, f"{name}/{field.encode_name}").decode() for value in column]
             values = column if dtype is None else np.array(column, dtype=dtype)
             self.array(f"{name}/{field.encode_name}", values, dims=("row",))
 
     def file(self, name: str, data: bytes) -> None:
         """Write a file that is no array (a tokenizer, a picture), under `files/`."""
-        self._bytes(f"files/{name}", data)
+        self._bytes(FILES + name, data)
 
     def artifact(self, name: str, value: Artifact) -> None:
         """Place a whole artifact inside this one; an opened one goes by its digest and is not written again."""
@@ -113,8 +125,15 @@ class Writer:
 
     def entries(self) -> list[Entry]:
         """Return all entries, the group's own zarr.json among them."""
-        own = _group_metadata(self.attrs)
-        return [*self._entries.values(), self._entry("zarr.json", own)]
+        own = encode_group(self.attrs)
+        return [*self._entries.values(), make_entry(self._store.blobs, "zarr.json", own)]
+
+    def _chunks(self, arrays: Sequence[tuple]) -> Iterator[tuple[str, bytes | memoryview]]:
+        for name, values, dims, rows in arrays:
+            metadata, chunks = encode_array(values, dims, rows)
+            self._groups(name)
+            self._bytes(f"{name}/zarr.json", metadata)
+            yield from ((f"{name}/{key}", data) for key, data in chunks)
 
     def _groups(self, name: str) -> None:
         parents = name.split("/")[:-1]
@@ -123,15 +142,10 @@ class Writer:
 
     def _group(self, name: str) -> None:
         if f"{name}/zarr.json" not in self._entries:
-            self._bytes(f"{name}/zarr.json", _group_metadata({}))
+            self._bytes(f"{name}/zarr.json", encode_group({}))
 
-    def _bytes(self, key: str, data: bytes) -> None:
-        self._add(self._entry(key, data))
-
-    def _entry(self, key: str, data: bytes) -> Entry:
-        if len(data) < INLINE_BELOW:
-            return Entry(key, "inline", digest(data), len(data), data)
-        return Entry(key, "blob", self._store.blobs.put(data), len(data))
+    def _bytes(self, key: str, data: bytes | memoryview) -> None:
+        self._add(make_entry(self._store.blobs, key, data))
 
     def _add(self, entry: Entry) -> None:
         check_key(entry.key)
@@ -141,26 +155,35 @@ class Writer:
 
 
 class Reader:
-    """Lazy, verified access to one stored artifact."""
+    """Lazy, verified access to one stored artifact, whoever wrote it. `size` is its manifest's, where one is known."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, size: int | None = None) -> None:
         self.digest = name
         self._store = store
-        self._manifest = manifest = store.manifests.get(name)
+        self._manifest = manifest = store.manifests.get(name, size)
         self.type = manifest.type
         named = {entry.key: entry for entry in manifest.entries}
         self._parts = named if manifest.is_split else {}
         self._entries = {} if manifest.is_split else named
+        self._is_whole = not manifest.is_split
 
     @property
     def attrs(self) -> dict[str, Any]:
         """The group's attributes."""
-        return msgspec.json.decode(self.bytes("zarr.json"))["attributes"]
+        return decode_group(self.bytes("zarr.json", ATTRIBUTES_BYTES))
 
     def array(self, name: str) -> np.ndarray:
         """Return a whole array, read-only; text comes as an object array of str."""
-        meta = self._meta(name)
-        return self._rows(name, meta, 0, meta.shape[0] if meta.shape else 1)
+        return self.arrays([name])[name]
+
+    def arrays(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return whole arrays by name, as `array` does; large ones are read in a few threads.
+
+        They share one piece of memory, which lives as long as any of them.
+        """
+        metas = [self._meta(name) for name in names]
+        wanted = [(name, meta, 0, meta.shape[0] if meta.shape else 1) for name, meta in zip(names, metas, strict=True)]
+        return dict(zip(names, self._read(wanted), strict=True))
 
     def rows(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return rows start..stop of the first dimension, reading only the chunks that hold them.
@@ -171,29 +194,28 @@ class Reader:
         meta = self._meta(name)
         if not meta.shape or not 0 <= start <= stop <= meta.shape[0]:
             raise IndexError(f"{name}: rows {start}..{stop} of shape {meta.shape}")
-        return self._rows(name, meta, start, stop)
+        return self._read([(name, meta, start, stop)])[0]
 
     def table(self, name: str, row_type: type[Row]) -> list[Row]:
-        """Return a table's rows as structs."""
-        columns = []
-        for field in msgspec.structs.fields(row_type):
-            values = self.array(f"{name}/{field.encode_name}").tolist()
-            if field.type is not str and field.type not in _COLUMN:
-                values = [msgspec.json.decode(text, type=field.type) for text in values]
-            columns.append(values)
-        return [row_type(*values) for values in zip(*columns, strict=True)]
+        """Return a table's rows as structs. Raises Unacceptable where its columns hold no such rows."""
+        fields = msgspec.structs.fields(row_type)
+        columns = [self._column(f"{name}/{field.encode_name}", field.type) for field in fields]
+        if len({len(column) for column in columns}) > 1:
+            raise Unacceptable(f"{name}: columns of {', '.join(str(len(column)) for column in columns)} rows")
+        return [row_type(*values) for values in zip(*columns)]
 
     def file(self, name: str) -> bytes:
         """Return a file from under `files/`."""
-        return self.bytes(f"files/{name}")
+        return self.bytes(FILES + name)
 
     def files(self) -> list[str]:
         """Return the names under `files/`, sorted."""
-        return [key.removeprefix("files/") for key in self.keys() if key.startswith("files/")]
+        return [key.removeprefix(FILES) for key in self.keys() if key.startswith(FILES)]
 
     def artifact(self, name: str, cls: type[A]) -> A:
         """Open an artifact that stands inside this one."""
-        return self._store.open(self.entry(name).digest, cls)
+        entry = self.artifact_entry(name)
+        return self._store.open(entry.digest, cls, entry.size)
 
     def elsewhere(self, name: str, cls: type[A]) -> A:
         """Open an artifact of the same store by its digest: one that this one refers to and does not hold."""
@@ -203,6 +225,13 @@ class Reader:
         """Return every entry's key, sorted by its bytes."""
         for part in list(self._parts):
             self._load_part(part)
+        if not self._is_whole:
+            if len(self._entries) <= SPLIT_ABOVE:  # the same content has another digest then
+                raise Unacceptable(
+                    f"{self.type} {self.digest[:12]}: {len(self._entries)} entries in parts, expected more"
+                )
+            check_nesting(self._entries)
+            self._is_whole = True
         return sorted(self._entries, key=str.encode)
 
     def artifacts(self) -> dict[str, str]:
@@ -221,12 +250,34 @@ class Reader:
             raise Unacceptable(f"{self.type} {self.digest[:12]} has no entry {key!r}")
         return self._entries[key]
 
-    def bytes(self, key: str) -> bytes:
-        """Return the verified bytes of an entry."""
+    def artifact_entry(self, key: str) -> Entry:
+        """Return the entry of an artifact that stands inside. Raises Unacceptable: there is none, or it is data."""
+        entry = self.entry(key)
+        if entry.kind != "artifact":
+            raise Unacceptable(f"entry {key!r} is {entry.kind}, expected an artifact")
+        return entry
+
+    def bytes(self, key: str, limit: int | None = None) -> bytes:
+        """Return the verified bytes of an entry. Raises TooLarge, unread, where there are over `limit`."""
         entry = self.entry(key)
         if entry.kind == "artifact":
             raise Unacceptable(f"entry {key!r} is an artifact, expected bytes")
+        if limit is not None and entry.size > limit:
+            raise TooLarge(f"entry {key!r}", entry.size, limit)
         return entry.data if entry.data is not None else self._store.blobs.get(entry.digest, entry.size)
+
+    def metadata(self, key: str) -> builtins.bytes:
+        """Return a zarr.json, the artifact's own, a group's or an array's, for readers that know more forms than ours.
+
+        Raises:
+            Unacceptable: it is not in this store's form.
+        """
+        data = self.bytes(key, ATTRIBUTES_BYTES)
+        if key == "zarr.json" or is_group(data):
+            decode_group(data)
+        else:
+            decode_metadata(data)
+        return data
 
     def zarr(self) -> zarr.Group:
         """Open the artifact as a read-only zarr group."""
@@ -245,23 +296,37 @@ class Reader:
         return xarray.open_zarr(ReaderStore(self), group=group, consolidated=False, zarr_format=3, chunks=None)
 
     def _meta(self, name: str) -> ArrayMeta:
-        return decode_metadata(self.bytes(f"{name}/zarr.json"))
+        return decode_metadata(self.bytes(f"{name}/zarr.json", METADATA_BYTES))
 
-    def _rows(self, name: str, meta: ArrayMeta, start: int, stop: int) -> np.ndarray:
-        import numpy as np
+    def _column(self, name: str, kind: Any) -> list[Any]:
+        """Return a table's column: numbers, text, or what stands there as JSON."""
+        meta = self._meta(name)
+        expected = _COLUMN.get(kind, "string")
+        if meta.data_type != expected or len(meta.shape) != 1:
+            raise Unacceptable(f"{name}: {meta.data_type} {meta.shape}, expected {expected}, one value a row")
+        values = self._read([(name, meta, 0, meta.shape[0])])[0].tolist()
+        if kind is str or kind in _COLUMN:
+            return values
+        try:
+            return [msgspec.json.decode(text, type=kind) for text in values]
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise Unacceptable(f"{name}: {error}") from None
 
-        if not meta.shape:
-            return decode_chunk(self.bytes(f"{name}/c"), meta)
-        if start == stop or 0 in meta.shape:
-            dtype = object if meta.data_type == "string" else meta.data_type
-            return np.empty((stop - start, *meta.shape[1:]), dtype=dtype)
-        first, last = start // meta.chunk_rows, (stop - 1) // meta.chunk_rows
-        tail = "/0" * (len(meta.shape) - 1)
-        chunks = [decode_chunk(self.bytes(f"{name}/c/{n}{tail}"), meta) for n in range(first, last + 1)]
-        joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-        joined.flags.writeable = False
-        offset = first * meta.chunk_rows
-        return joined[start - offset : stop - offset]
+    def _read(self, wanted: Sequence[tuple[str, ArrayMeta, int, int]]) -> list[np.ndarray]:
+        """Return rows start..stop of arrays, each given as (name, its metadata, start, stop)."""
+        spans = []
+        for name, meta, start, stop in wanted:
+            chunks = [self.entry(f"{name}/{key}") for key in chunk_keys(meta, start, stop)]
+            spans.append(Span(meta, start, stop, chunks))
+        if missing := [span for span in spans if span.data is None]:
+            Span.fill(missing, self._read_into)
+        return [span.values() for span in spans]
+
+    def _read_into(self, entry: Entry, buffer: memoryview) -> None:
+        if entry.data is not None:
+            buffer[:] = entry.data
+        else:
+            self._store.blobs.read_into(entry.digest, buffer)
 
     def _load_part(self, part: str) -> None:
         named = self._parts.get(part)
@@ -271,23 +336,11 @@ class Reader:
             self._parts.pop(part, None)  # last: another thread may read meanwhile
 
 
+def make_entry(blobs: Blobs, key: str, data: bytes | memoryview) -> Entry:
+    """Return the entry of some bytes; they are put unless they stand in the entry itself."""
+    if len(data) < INLINE_BELOW:
+        return Entry(key, "inline", digest(data), len(data), bytes(data))
+    return Entry(key, "blob", blobs.put(data), len(data))
+
+
 _COLUMN: dict[Any, str] = {int: "int64", float: "float64", bool: "bool"}
-
-
-def _group_metadata(attrs: dict[str, Any]) -> bytes:
-    return _encode_json({"attributes": attrs, "zarr_format": 3, "node_type": "group"}, "attrs")
-
-
-def _encode_json(value: Any, where: str) -> bytes:
-    """Return JSON with sorted keys. Raises Unacceptable for NaN and infinities: JSON would turn them into null."""
-    if not _is_finite(msgspec.to_builtins(value)):
-        raise Unacceptable(f"{where}: JSON has no NaN and no infinity; write an array, or None")
-    return msgspec.json.encode(value, order="deterministic")
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_finite(item) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return all(_is_finite(item) for item in value)
-    return not isinstance(value, float) or math.isfinite(value)

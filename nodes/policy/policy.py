@@ -1,6 +1,7 @@
 """The policy artifact: a vision-language model as arrays, with its config, tokenizer and processor files beside.
 
-    weights/<tensor name>    one array a tensor, bit for bit; tied tensors once, under the first of their names
+    weights/<tensor name>    one array a tensor, bit for bit in the model's own type, cut as `store.checkpoint` does;
+                             tied tensors once, under the first of their names
     files/                   config.json, generation_config.json, tokenizer and processor files
     attrs                    family, trained_places (the places whose questions trained it)
 
@@ -14,18 +15,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nodes.policy.tensors import stored_array, torch_tensor
 from store.artifact import Artifact, Reader, Writer
+from store.checkpoint import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     import numpy as np
 
-WEIGHTS = "weights/"
+WEIGHTS = "weights"
+READ = (".json", ".jinja", ".model", ".txt")  # a config may name a class that unpickles some other file beside it
 
 
 class Policy(Artifact):
     """The model being trained, or one that it starts from."""
 
     type: ClassVar[str] = "policy/1"
+    plain: ClassVar[str] = "nodes.plain:write_models"
 
     def __init__(
         self,
@@ -43,12 +48,10 @@ class Policy(Artifact):
         self._reader: Reader | None = None
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return all tensors by name."""
+        """Return all tensors by name; bfloat16 as `store.bfloat16` has it."""
         if self._reader is None:
             return dict(self._tensors)
-        names = [key for key in self._reader.keys() if key.startswith(WEIGHTS) and key.endswith("/zarr.json")]
-        arrays = (name.removesuffix("/zarr.json") for name in names)
-        return {name.removeprefix(WEIGHTS): self._reader.array(name) for name in arrays if name != WEIGHTS[:-1]}
+        return read_tensors(self._reader, WEIGHTS)
 
     def files(self) -> dict[str, bytes]:
         """Return the config, tokenizer and processor files by name."""
@@ -58,8 +61,7 @@ class Policy(Artifact):
 
     def write(self, w: Writer) -> None:
         w.attrs = {"family": self.family, "trained_places": list(self.trained_places), "rates": self.rates}
-        for name, values in sorted(self.tensors().items()):
-            w.array(WEIGHTS + name, values, tuple(f"d{axis}" for axis in range(values.ndim)))
+        write_tensors(w, WEIGHTS, self.tensors())
         for name, data in sorted(self.files().items()):
             w.file(name, data)
 
@@ -78,12 +80,12 @@ class Policy(Artifact):
 
 
 def load_model(policy: Policy) -> tuple[Any, Any]:
-    """Return (model, processor) on the CPU in float32, in evaluation mode, bit-equal to what was stored.
+    """Return (model, processor) on the CPU in float32, in evaluation mode, equal to what was stored.
 
     Only classes of the installed transformers are used; code that a folder may have brought is never run.
 
     Raises:
-        ValueError: the stored tensors are not those of the stored config.
+        ValueError: the stored tensors are not those of the stored config, or a file is none that models are made of.
     """
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText, GenerationConfig
@@ -93,13 +95,15 @@ def load_model(policy: Policy) -> tuple[Any, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, data in policy.files().items():
+            if "/" in file or not file.endswith(READ):
+                raise ValueError(f"policy file {file!r}: expected names that end in {', '.join(READ)}")
             (folder / file).write_bytes(data)
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         processor = open_processor(folder, config.model_type)
         generation = GenerationConfig.from_pretrained(folder, local_files_only=True)
     with torch.random.fork_rng(devices=[]):  # the random weights of a new model are replaced at once
         model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False, dtype=torch.float32)
-    state = {name: torch.from_numpy(values.copy()) for name, values in policy.tensors().items()}
+    state = {name: torch_tensor(values) for name, values in policy.tensors().items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     model.tie_weights()
     lacking = sorted(set(missing) - _tied_names(model))
@@ -110,7 +114,7 @@ def load_model(policy: Policy) -> tuple[Any, Any]:
 
 
 def policy_from(model: Any, processor: Any, trained_places: Iterable[str]) -> Policy:
-    """Return the policy artifact of a model and its processor."""
+    """Return the policy artifact of a model, in the types of its tensors, and its processor."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model.config.save_pretrained(folder)
@@ -127,7 +131,7 @@ def _tensors_once(model: Any) -> dict[str, np.ndarray]:
         if tensor.numel() and place in seen:
             continue
         seen.add(place)
-        tensors[name] = tensor.detach().cpu().contiguous().numpy().copy()
+        tensors[name] = stored_array(tensor)
     return tensors
 
 

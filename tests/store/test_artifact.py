@@ -266,11 +266,11 @@ def test_large_collection_is_split_and_an_entry_reads_one_part(store):
 
 def test_putting_an_opened_artifact_writes_nothing(store):
     name = store.put(Collection(Numbers, {"a": Numbers([1.0])}))
-    before = {path: path.stat().st_mtime_ns for path in files_below(store)}
+    before = {path: path.stat().st_ino for path in files_below(store)}
     opened = store.open(name, Collection[Numbers])
     assert store.put(opened) == name
     assert store.put(Collection(Numbers, {"a": opened["a"]})) == name
-    assert {path: path.stat().st_mtime_ns for path in files_below(store)} == before
+    assert {path: path.stat().st_ino for path in files_below(store)} == before
 
 
 def test_opened_artifact_cannot_change(store):
@@ -296,8 +296,8 @@ def test_elsewhere_opens_what_is_only_referred_to(store):
 
 
 def test_unsupported_protocol_is_refused():
-    with pytest.raises(Unacceptable, match="'s3' is not supported"):
-        open_store("s3://bucket/x")
+    with pytest.raises(Unacceptable, match="store 's4://bucket/x': "):
+        open_store("s4://bucket/x")
 
 
 def full(w):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 
+import numpy as np
 import pytest
 
 from store.blobs import Blobs
 from store.digest import digest, is_digest
 from store.errors import Damaged, Missing
+from store.filesystem import FileSystem
 from store.objects import LocalObjects
 
 TEXT = b"the same line again and again\n" * 1000
@@ -46,15 +48,23 @@ def test_incompressible_bytes_lie_raw_and_come_back(blobs):
     assert blobs.get(name, len(NOISE)) == NOISE
 
 
+def test_weights_of_16_bits_lie_raw(blobs):
+    # Their exponents pack to 78 %, at a third of the speed of writing and a quarter of that of reading.
+    bits = np.random.default_rng(0).standard_normal(1 << 18, dtype=np.float32).view(np.uint32) >> 16
+    data = bits.astype(np.uint16).tobytes()  # bfloat16
+    assert file_of(blobs, blobs.put(data)).stat().st_size == len(data)
+
+
 def test_empty_blob_comes_back(blobs):
     assert blobs.get(blobs.put(b""), 0) == b""
 
 
-def test_bytes_that_are_there_are_not_written_again(blobs):
+def test_bytes_that_are_there_are_not_written_again_but_made_new(blobs):
     path = file_of(blobs, blobs.put(TEXT))
+    file = path.stat().st_ino
     os.utime(path, (0, 0))
     blobs.put(TEXT)
-    assert path.stat().st_mtime == 0
+    assert path.stat().st_ino == file and path.stat().st_mtime > 0
 
 
 @pytest.mark.parametrize("data", [TEXT, NOISE], ids=["packed", "raw"])
@@ -87,6 +97,47 @@ def test_appended_bytes_are_damage(blobs):
     path.write_bytes(path.read_bytes() * 2)  # two whole frames
     with pytest.raises(Damaged):
         blobs.get(name, len(TEXT))
+
+
+def read_into(blobs, name, size):
+    """Return what `read_into` leaves in memory of that size."""
+    memory = bytearray(size)
+    blobs.read_into(name, memoryview(memory))
+    return bytes(memory)
+
+
+@pytest.mark.parametrize("data", [TEXT, NOISE, b""], ids=["packed", "raw", "empty"])
+def test_a_blob_fills_the_memory_that_it_is_given(blobs, data):
+    assert read_into(blobs, blobs.put(data), len(data)) == data
+
+
+@pytest.mark.parametrize("data", [TEXT, NOISE], ids=["packed", "raw"])
+def test_memory_is_filled_with_verified_bytes_only(blobs, data):
+    name = blobs.put(data)
+    path = file_of(blobs, name)
+    whole = path.read_bytes()
+    for found in (b"", whole[:-1], whole + b"x", whole[::-1], whole[:4] * 9):
+        path.write_bytes(found)
+        with pytest.raises(Damaged) as caught:
+            read_into(blobs, name, len(data))
+        assert caught.value.digest == name
+    path.write_bytes(whole)
+    with pytest.raises(Damaged, match="expected 5"):
+        read_into(blobs, name, 5)
+    path.unlink()
+    with pytest.raises(Missing):
+        read_into(blobs, name, len(data))
+
+
+def test_objects_that_only_read_fill_memory_too():
+    blobs = Blobs(FileSystem(f"memory://{os.urandom(4).hex()}"))
+    assert [read_into(blobs, blobs.put(data), len(data)) for data in (TEXT, NOISE)] == [TEXT, NOISE]
+
+
+def test_views_of_memory_are_stored_as_their_bytes(blobs):
+    for data in (TEXT, NOISE):
+        assert blobs.put(memoryview(bytearray(data))) == digest(data)
+        assert blobs.get(digest(data), len(data)) == data
 
 
 def test_swapped_blobs_are_damaged(blobs):

@@ -6,7 +6,9 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from graph.node import External
 from nodes.policy.answers import ModelAnswerer
@@ -14,6 +16,7 @@ from nodes.policy.build import Build, build_tiny
 from nodes.policy.load import Load, load
 from nodes.policy.policy import Policy, load_model, policy_from
 from nodes.policy.rollout import Rollout
+from nodes.policy.tensors import torch_tensor
 from nodes.questions.question import pool_rows
 from nodes.questions.vocabulary import words
 from store.open import open_store
@@ -35,6 +38,59 @@ def test_a_policy_comes_back_bit_for_bit(family: str, tmp_path: Path) -> None:
     again = policy_from(model, processor, opened.trained_places)
     assert store.put(again) == digest
     assert all((model.state_dict()[name].numpy() == values).all() for name, values in opened.tensors().items())
+
+
+def test_a_small_policy_has_a_golden_digest(tmp_path: Path) -> None:
+    numbers = np.arange(700_000, dtype=np.float32)
+    tensors = {"embed.weight": numbers.reshape(1000, 700), "norm": numbers[:8], "scale": np.array(2.5)}
+    tensors["step"] = np.arange(3)
+    policy = Policy("golden", tensors, {"config.json": b"{}"}, ["b", "a"])
+    golden = "a2e3452f0420e69bde767c09083bafd18379be93c32814f1025a790c2a32eff1"
+    assert open_store(str(tmp_path)).put(policy) == golden
+
+
+def test_a_large_tensor_is_cut_where_that_divides_it(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    reader = store.reader(store.put(Policy("large", {"w": np.zeros((5000, 1024), np.float32)}, {})))
+    assert [reader.has(f"weights/w/c/{n}/0") for n in (0, 1, 2)] == [True, True, False]
+    assert reader.entry("weights/w/c/1/0").size == 2500 * 4096
+
+
+def _bits(tensor: torch.Tensor) -> list[int]:
+    return tensor.reshape(-1).view({2: torch.int16, 4: torch.int32}[tensor.itemsize]).tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_model_of_16_bits_is_stored_in_16(dtype: torch.dtype, small_policy: Policy, tmp_path: Path) -> None:
+    model, processor = load_model(small_policy)
+    model = model.to(dtype)
+    weight = model.get_input_embeddings().weight
+    # -0, the smallest subnormal, infinity, NaNs with payloads and signs.
+    odd = torch.tensor([-0x8000, 0x0001, 0x7F80, 0x7FC1, 0x7F81, -1, -0x5B], dtype=torch.int16).view(dtype)
+    weight.data[0, :7] = odd
+    store = open_store(str(tmp_path))
+    opened = store.open(store.put(policy_from(model, processor, ())), Policy)
+    stored = {name: torch_tensor(values) for name, values in opened.tensors().items()}
+    kept = model.state_dict()
+    assert all(stored[name].dtype == kept[name].dtype for name in stored)
+    assert all(_bits(stored[name]) == _bits(kept[name]) for name in stored if kept[name].is_floating_point())
+    assert _bits(stored[next(name for name in stored if "embed_tokens" in name)])[:7] == _bits(odd)
+
+
+def test_a_model_of_16_bits_is_loaded_in_32(small_policy: Policy, tmp_path: Path) -> None:
+    model, processor = load_model(small_policy)
+    store = open_store(str(tmp_path))
+    opened = store.open(store.put(policy_from(model.to(torch.bfloat16), processor, ())), Policy)
+    again, _ = load_model(opened)
+    assert {tensor.dtype for tensor in again.state_dict().values() if tensor.is_floating_point()} == {torch.float32}
+    assert all((tensor == model.state_dict()[name].float()).all() for name, tensor in again.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "speakers.pt", "vocab.pkl", "config.py", "inside/config.json"])
+def test_a_stored_file_that_no_model_needs_is_refused(name: str, small_policy: Policy) -> None:
+    policy = Policy(small_policy.family, small_policy.tensors(), {**small_policy.files(), name: b""})
+    with pytest.raises(ValueError, match=f"policy file '{name}': expected names that end in"):
+        load_model(policy)
 
 
 def test_tied_weights_are_kept_once(small_policy: Policy) -> None:
