@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from store.errors import one_line
+
 NAMED = re.compile(r"(.+) ([0-9a-f]{12})")  # a Named object in a record: its name and the beginning of its code
 SHOWN = 48  # characters of a value that a line shows
 
@@ -35,7 +37,10 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.part == "python" or self.part.startswith("package ")
 
     def text(self) -> str:
-        """Return it in one line."""
+        """Return it in one line; the other side may come from another's record."""
+        return one_line(self._told())
+
+    def _told(self) -> str:
         if self.part == "code":
             return f"code {self.detail}" if self.detail else "project code changed"
         if self.part == "seed":
@@ -76,7 +81,7 @@ def near_miss(changes: list[Change]) -> str:
         f"{change.part.removeprefix('package ')} {change.after or 'absent'} (record has {change.before or 'none'})"
         for change in changes
     ]
-    return f"would hit but for {', '.join(versions)}"
+    return one_line(f"would hit but for {', '.join(versions)}")
 
 
 def sentence(changes: list[Change], roots: list[str]) -> str:
@@ -123,7 +128,7 @@ def _leaves(name: str, before: Any, after: Any) -> Iterator[Change]:
 
 def codes_of(action: dict[str, Any]) -> list[str]:
     """Return the code digests of an action: of its function and, their beginnings, of objects that its params name."""
-    found, pending = [action["code"]], [action["params"]]
+    found, pending = [action.get("code", "")], [action.get("params", {})]
     while pending:
         value = pending.pop()
         if isinstance(value, dict | list):

@@ -78,12 +78,15 @@ class DaskCluster:
         self._under_way[key] = task, future
         future.add_done_callback(self._arrived.put)
 
-    def wait(self) -> tuple[Task, list[Outcome]]:
+    def wait(self, patience: float | None = None) -> tuple[Task, list[Outcome]] | None:
+        end = None if patience is None else time.monotonic() + patience
         while not self._outcomes:
             try:
-                arrived = self._arrived.get(timeout=LOOK_S)
+                arrived = self._arrived.get(timeout=LOOK_S if end is None else max(0, end - time.monotonic()))
             except queue.Empty:
                 self._look()
+                if end is not None:
+                    return None
                 continue
             self._served = time.monotonic()
             if isinstance(arrived, tuple):

@@ -23,11 +23,13 @@ from graph.task import Call, Outcome, Task
 from store.collection import PREFIX
 from store.errors import Damaged, Missing, StoreError
 from store.manifest import Entry
-from store.open import Store, type_name
+from store.open import type_name
 from store.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from graph.team import Team
 
 LISTED = 10  # failed elements of one map that the terminal names; all are in the run's events
 
@@ -35,11 +37,18 @@ LISTED = 10  # failed elements of one map that the terminal names; all are in th
 class Driver:
     """One walk over the instances of a spec; those of `forced` run whether there is a record or not."""
 
-    def __init__(self, spec: Spec, lookup: Lookup, events: Events, forced: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        lookup: Lookup,
+        events: Events,
+        forced: frozenset[str] = frozenset(),
+        team: Team | None = None,
+    ) -> None:
         self.lookup = lookup
         self.events = events
         self.forced = forced
-        self.queue = Queue(spec.compute, lookup, self._report)
+        self.queue = Queue(spec.compute, lookup, self._report, team)
         self.computed = 0
         self.found = 0
         self.failures: list[str] = []
@@ -102,7 +111,8 @@ class Driver:
             return self._finish(label, record.output, record.size, "hit", key=work.key, total=total, done=total)
         if work.action.is_map:
             total = work.total  # first: where the elements cannot be read there is no map yet
-            mapping = self._maps[label] = Mapping(work)
+            found = self.lookup.find_calls(work, is_forced=label in self.forced)
+            mapping = self._maps[label] = Mapping(work, found)
             self.events.emit(label, "running", total=total)
             return None if total else self._end_map(mapping)
         call = next(work.calls())
@@ -114,9 +124,8 @@ class Driver:
         """Look elements up until a task is full of those that must run, or none is left."""
         work, calls, size = mapping.work, list[Call](), 1
         while len(calls) < size and not mapping.is_seen:
-            call = next(mapping.rest)
+            call, record = next(mapping.rest)
             mapping.n_seen += 1
-            record = None if work.label in self.forced else self.lookup.find(call.key)
             if record is not None:
                 self.found += 1
                 mapping.entries[call.element or ""] = (record.output, record.size)
@@ -158,7 +167,7 @@ class Driver:
         self.computed += not outcome.error and not outcome.is_found
         self.found += outcome.is_found
         if task.repairs:
-            return self._repairs.take(task.repairs)
+            return self._repairs.take(outcome.key)
         if outcome.error:
             self._failed[outcome.key] = outcome
         first, *others = self._making.pop(outcome.key)
@@ -214,12 +223,13 @@ class Driver:
                 self.failures.append(f"node {work.label} failed on {more} more: `dataflow log {work.label}` lists all")
             return self.events.emit(work.label, "failed", key=work.key, error=error, **facts)
         entries = [Entry(key, "artifact", *held) for key, held in mapping.entries.items()]
-        store = Store(self.lookup.store.objects, self.lookup.store.url, rewrite=True)  # it may be there, damaged
+        store = self.lookup.store.rewriting()  # it may be there, damaged
         item = type_name(work.kind.output)
         output, size = put_collection(store, item, entries)
         ran = {"elements": work.total, "ran": mapping.ran, "seconds": round(mapping.seconds, 4)}
         described = work.action.described()
         store.commit(Record(work.key, output, size, PREFIX + item, described, ran, self.lookup.source))
+        self.queue.give(work.label, work.key)
         self._finish(work.label, output, size, "done", key=work.key, ran=mapping.ran, **facts)
 
     def _finish(self, label: str, output: str, size: int, state: State, **facts) -> None:

@@ -12,8 +12,11 @@ from typing import Any
 import msgspec
 
 from graph.change import codes_of, listed
+from graph.shipping import read_facts
 from store.errors import StoreError
 from store.open import Store
+
+COMPARED = 5000  # lines; with more, which no piece of code has, to compare them could take for ever
 
 
 class Edit(msgspec.Struct, frozen=True):
@@ -26,6 +29,8 @@ class Edit(msgspec.Struct, frozen=True):
     def diff(self) -> str:
         """Return the unified diff of the piece."""
         lines = (self.before.splitlines(), self.after.splitlines())
+        if max(map(len, lines)) > COMPARED:
+            return f"{self.unit}: {len(lines[0])} and {len(lines[1])} lines"
         return "\n".join(difflib.unified_diff(*lines, f"{self.unit} (then)", f"{self.unit} (now)", lineterm="", n=2))
 
 
@@ -39,14 +44,14 @@ class Pieces:
 
     def __init__(self, store: Store, source: str, action: dict[str, Any]) -> None:
         reader = store.reader(source)
-        attrs = reader.attrs
-        reached = [name for code in codes_of(action) for name in _closure(attrs["closures"], code)]
-        self.digests = {name: attrs["units"][name][0] for name in reached}
+        facts = read_facts(reader)
+        reached = [name for code in codes_of(action) for name in _closure(facts.closures, code)]
+        self.digests = {name: facts.units[name][0] for name in reached}
         self.texts = {}
-        paths = {attrs["units"][name][1] for name in reached} - {""}
-        files = {path: reader.file(path).decode().splitlines() for path in paths}
+        paths = {facts.units[name][1] for name in reached} - {""}
+        files = {path: reader.file(path).decode(errors="replace").splitlines() for path in paths}
         for name in reached:
-            content, path, first, last = attrs["units"][name]
+            content, path, first, last = facts.units[name]
             # Of a data file nothing but the digest is kept.
             self.texts[name] = "\n".join(files[path][first - 1 : last]) if path else f"content {content[:12]}"
 

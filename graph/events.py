@@ -25,6 +25,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         element: set where this is about one element of a map alone, which failed or wrote something.
         traceback: of what failed.
         log: (digest, bytes) of the blob with what the body wrote to stdout and stderr.
+        waits_for: who executes it, elsewhere.
         numbers: its own progress: `done`, `total` and whatever it reports.
         at: seconds since the epoch, for people; never part of a result.
     """
@@ -41,6 +42,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     element: str | None = None
     traceback: str = ""
     log: tuple[str, int] | None = None
+    waits_for: str = ""
     numbers: dict[str, float] = {}
     at: float = 0.0
 

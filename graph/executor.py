@@ -31,8 +31,11 @@ class Executor(Protocol):
     def submit(self, task: Task) -> None:
         """Take a task; returns at once. Raises ClusterError: there is nobody left to run it."""
 
-    def wait(self) -> tuple[Task, list[Outcome]]:
-        """Return the next finished task with its outcomes; at least one task must be under way."""
+    def wait(self, patience: float | None = None) -> tuple[Task, list[Outcome]] | None:
+        """Return the next finished task with its outcomes; at least one task must be under way.
+
+        None: nothing has come in `patience` seconds.
+        """
 
     def close(self) -> None:
         """Stop everything that is under way; nothing of it is left afterwards."""
@@ -64,7 +67,7 @@ class Inline:
     def submit(self, task: Task) -> None:
         self._tasks.append(task)
 
-    def wait(self) -> tuple[Task, list[Outcome]]:
+    def wait(self, patience: float | None = None) -> tuple[Task, list[Outcome]] | None:
         task = self._tasks.popleft()
         self._threads.hold(task.threads)
         return task, list(execute(task, self._report, self._capture))

@@ -66,7 +66,8 @@ def _found(planner: Planner, label: str) -> Iterator[str]:
         yield f"action {record.key}"
         yield f"output {record.output}  {record.type}"
         if started:
-            yield f"made {started} in {seconds_text(record.ran['seconds'])} on {record.ran['host']}"
+            host = record.ran.get("host", "")
+            yield f"made {started} in {seconds_text(record.ran.get('seconds', 0.0))} on {host}"
 
 
 def _reason(planner: Planner, reason: Reason, label: str) -> Iterator[str]:

@@ -63,7 +63,7 @@ def find_logs(
     if event.state in ("waiting", "skipped"):
         raise NotFoundError(f"{label} did not run in run {found}: {event.state}")
     record = store.records.find(event.key) if event.key else None
-    if event.total or element is not None or (record is not None and record.action["is_map"]):
+    if event.total or element is not None or (record is not None and record.action.get("is_map")):
         return _element_logs(runs, found, event, element)
     attempts = [one for one in runs.events(found) if one.label == label and one.element is not None]
     whole = _from_event(store, event) if record is None else _from_record(store, label, record)
@@ -72,7 +72,8 @@ def find_logs(
 
 def _from_record(store: Store, label: str, record: Record) -> Log:
     ran = record.ran
-    return Log(label, "", ran["started"], ran["seconds"], ran["host"], "", _read(store, ran.get("log")), "")
+    when, seconds, host = ran.get("started", ""), ran.get("seconds", 0.0), ran.get("host", "")
+    return Log(label, "", when, seconds, host, "", _read(store, ran.get("log")), "")
 
 
 def _element_logs(runs: Runs, run: str, event: Event, element: str | None) -> list[Log]:
@@ -93,7 +94,10 @@ def _element_logs(runs: Runs, run: str, event: Event, element: str | None) -> li
 
 
 def _from_event(store: Store, event: Event) -> Log:
-    when = datetime.datetime.fromtimestamp(event.at, datetime.UTC).isoformat(timespec="milliseconds")
+    try:
+        when = datetime.datetime.fromtimestamp(event.at, datetime.UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):  # a year that there is not
+        when = ""
     written = _read(store, event.log)
     # The last of it stands before the traceback too, for who sees only that.
     traceback = event.traceback.removeprefix(_read(store, event.log, PRINTED))

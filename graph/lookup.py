@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import platform
 from collections.abc import Iterator
 from typing import Any
@@ -22,11 +23,13 @@ from graph.shipping import put_source
 from graph.spec import NodeSpec, Spec
 from graph.stored import find_stored, fit_stored
 from graph.task import Call
-from store.errors import Missing, StoreError
+from store.errors import StoreError, Unacceptable
 from store.manifest import Entry
+from store.many import many
 from store.open import Store, item_type, type_name
 from store.records import Record
 
+AT_ONCE = 64  # elements of a map that are looked up side by side in shared stores
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 
 
@@ -72,6 +75,10 @@ class Work:
         """Return input name -> element -> digest of its entry."""
         if self._entries is None:
             opened = {name: self._store.reader(one).artifacts() if one else {} for name, one in self._zipped.items()}
+            for name, entries in opened.items():
+                strange = [key for key in entries if "/" in key or key == "zarr.json"]
+                if strange:  # what is made of it would be no collection
+                    raise Unacceptable(f"input {name}: entry {strange[0]!r} is in no collection")
             self._entries = opened
         return self._entries
 
@@ -85,7 +92,7 @@ class Lookup:
     """Forms keys and finds records for the instances of one spec.
 
     `outputs` and `sizes` (of manifests, in bytes) hold what is known so far, by label, at first the stored artifacts
-    that stand for nodes; `damaged` the keys whose output is there, but not whole.
+    that stand for nodes; `damaged` the keys whose output is there, but not whole; `asked` all keys that were looked up.
     Raises:
         SpecError: an External's path cannot be read, a param cannot enter a key, a stored artifact is of another type.
         NotFoundError: an artifact that the spec names is not in the store.
@@ -93,15 +100,21 @@ class Lookup:
 
     def __init__(self, spec: Spec, store: Store, instances: dict[str, Instance]) -> None:
         self.store = store
+        if store.tiers is not None:
+            store.tiers.read_ahead(spec.experiment.name)
         self.outputs: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
         self.damaged: set[str] = set()
+        self.asked: set[str] = set()
+        self.stored: dict[str, str] = {}
         self._params = prepare_params(spec, instances)
         self._packages: dict[int, dict[str, str]] = {}
         self._sources: dict[tuple[str, ...], str] = {}
         for label, instance in instances.items():
             if instance.node.kind is None:
-                self.learn(label, find_stored(spec, store, instance.node))
+                name = instance.node.artifact or ""
+                self.stored[name] = found = self.stored.get(name) or find_stored(spec, store, instance.node)
+                self.learn(label, found)
         self.instances = fit_stored(spec, store, instances, self.outputs)
 
     def learn(self, label: str, output: str, size: int | None = None) -> None:
@@ -146,18 +159,30 @@ class Lookup:
         return self._packages[id(node)]
 
     def find(self, key: str) -> Record | None:
-        """Return the record of an action if its output's manifest is there too, and whole."""
-        record = self.store.records.find(key)
-        if record is None:
-            return None
+        """Return the record of an action if its output is there too, whole, here or in a shared store."""
+        self.asked.add(key)
         try:
-            self.store.manifests.check(record.output)
-        except Missing:
-            return None
+            return self.store.find(key)
         except StoreError:
             self.damaged.add(key)
             return None
-        return record
+
+    def record(self, key: str) -> Record | None:
+        """Return the record of an action, whether its output is there or not."""
+        record = self.store.records.find(key)
+        return self.store.tiers.find(key) if record is None and self.store.tiers else record
+
+    def find_calls(self, work: Work, is_forced: bool = False) -> Iterator[tuple[Call, Record | None]]:
+        """Yield the calls of a map with their records; of shared stores they are asked for many at a time."""
+        at_once = AT_ONCE if self.store.tiers else 1
+        calls = work.calls()
+        while some := list(itertools.islice(calls, at_once)):
+            if is_forced:
+                yield from ((call, None) for call in some)
+            elif len(some) == 1:
+                yield some[0], self.find(some[0].key)
+            else:
+                yield from zip(some, many(self.find, [call.key for call in some]))
 
     @functools.cached_property
     def source(self) -> str:
@@ -186,8 +211,8 @@ class Lookup:
             return output, self.sizes[label]
         *outer, last = entry.split("/")  # an entry's part: `update[8]/weights` of a stored run
         for key in outer:
-            output = self.store.reader(output).entry(key).digest
-        taken = self.store.reader(output).entry(last)
+            output = self.store.reader(output).artifact_entry(key).digest
+        taken = self.store.reader(output).artifact_entry(last)
         return taken.digest, taken.size
 
 

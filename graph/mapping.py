@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from graph.lookup import Work
-from graph.task import Outcome
+from graph.task import Call, Outcome
+from store.records import Record
 
 TASK_S = 1.0  # small elements are packed into tasks of about this long
 FIRST_S = 0.25  # what an element is taken to last before one has been seen
 
 
 class Mapping:
-    """The elements of one mapped instance: outputs so far, calls still to look at, how many are under way."""
+    """The elements of one mapped instance: outputs so far, how many are under way.
 
-    def __init__(self, work: Work) -> None:
+    `rest` are those still to look at: calls with their records, which are looked up as they are taken.
+    """
+
+    def __init__(self, work: Work, rest: Iterator[tuple[Call, Record | None]]) -> None:
         self.work = work
         self.entries: dict[str, tuple[str, int]] = {}  # element -> digest and manifest size of its output
-        self.rest = work.calls()
+        self.rest = rest
         self.n_seen = 0
         self.under_way = 0
         self.ran = 0

@@ -38,10 +38,10 @@ class PlainLines:
         now = time.monotonic()
         if event.state == "running":
             began = self._told.setdefault(event.label, now)
-            if now - began < self.EVERY_S:
+            if now - began < self.EVERY_S and not event.waits_for:
                 return
             self._told[event.label] = now
-        told = (elements_text(event), numbers_text(event), seconds_text(event), event.error)
+        told = (elements_text(event), waits_text(event), numbers_text(event), seconds_text(event), event.error)
         print("  ".join(piece for piece in (event.label, event.state, *told) if piece), file=self.stream, flush=True)
 
 
@@ -85,6 +85,7 @@ class LiveTable:
                 total=event.total or held.total,
                 done=event.done or held.done,
                 numbers=event.numbers or held.numbers,
+                waits_for=event.waits_for,
             )
         if event.state == "running":
             self._began.setdefault(event.label, time.monotonic())
@@ -105,7 +106,7 @@ class LiveTable:
         for event in shown:
             name, _, round = event.label.partition("[")
             state = f"[{STYLES[event.state]}]{event.state}[/]"
-            told = escape(event.error or numbers_text(event))
+            told = escape(event.error or waits_text(event) or numbers_text(event))
             table.add_row(name, round.rstrip("]"), elements_text(event), state, self._time(event), told)
         if len(events) > len(begun):
             table.add_row(f"[dim]{len(events) - len(begun)} more wait[/]")
@@ -134,6 +135,11 @@ def elements_text(event: Event) -> str:
     if not event.total:
         return ""
     return str(event.total) if event.done == event.total else f"{event.done}/{event.total}"
+
+
+def waits_text(event: Event) -> str:
+    """Return for whom an instance waits, empty while nobody else is at it."""
+    return f"waits for {event.waits_for}" if event.waits_for else ""
 
 
 def seconds_text(event: Event) -> str:

@@ -5,6 +5,7 @@ The executor is made by the first task: a run that finds everything starts nothi
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from graph.task import Call, Outcome, Report, Task, encode_params
 
 if TYPE_CHECKING:
     from graph.executor import Executor
+    from graph.team import Team
 
+LOOK_S = 0.5  # between two looks at what others are doing
 TASKS_PER_SLOT = 2  # one that runs, one that is there when it ends
 RETRIED = ("worker lost", "out of memory", "transient")  # the machine's failures; a body's own are never tried again
 
@@ -26,14 +29,16 @@ Needs = frozenset[tuple[str, float]]  # the resources of a task: those with equa
 class Queue:
     """Lines of tasks, one for each set of resources they need, and the executor that they go to."""
 
-    def __init__(self, compute: Compute, lookup: Lookup, report: Report) -> None:
+    def __init__(self, compute: Compute, lookup: Lookup, report: Report, team: Team | None) -> None:
         self._compute = compute
         self._lookup = lookup
         self._report = report
+        self._team = team
         self._executor: Executor | None = None
         self._lines: dict[Needs, deque[Task]] = {}
         self._under_way: Counter[Needs] = Counter()
         self._attempts: Counter[str] = Counter()
+        self._arrived: deque[tuple[Task, list[Outcome]]] = deque()  # from others
 
     @property
     def slots(self) -> int:
@@ -42,8 +47,9 @@ class Queue:
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether any task is under way."""
-        return self._under_way.total() > 0
+        """Tell whether any task is under way, here or by others."""
+        is_waiting = self._team is not None and self._team.is_waiting
+        return self._under_way.total() > 0 or is_waiting or bool(self._arrived)
 
     def has_room(self, work: Work) -> bool:
         """Tell whether a task of this work would be sent at once."""
@@ -73,18 +79,47 @@ class Queue:
         )
 
     def send(self, task: Task) -> None:
-        """Take a task; it waits in line until there is room."""
+        """Take a task; it waits in line until there is room. What others are at is waited for instead."""
+        if self._team is not None:
+            task = self._team.claim(task)
+        if task.calls:
+            self._line_up(task)
+
+    def _line_up(self, task: Task) -> None:
         needs = _needs(task.resources)
         self._lines.setdefault(needs, deque()).append(task)
         self._fill(needs)
 
     def wait(self) -> tuple[Task, list[Outcome]]:
-        """Return the next finished task with its outcomes; at least one must be under way."""
-        task, outcomes = self._started().wait()
+        """Return the next finished task with its outcomes; at least one must be under way, here or by others."""
+        while True:
+            if self._team is not None and self._team.is_waiting:
+                arrived, again = self._team.look()
+                self._arrived += arrived
+                for task in again:
+                    self._line_up(task)
+            if self._arrived:
+                return self._arrived.popleft()
+            ended = None
+            if self._under_way.total():
+                ended = self._started().wait(LOOK_S if self._team is not None and self._team.is_waiting else None)
+            else:
+                time.sleep(LOOK_S)
+            if ended is not None:
+                return self._end(*ended)
+
+    def _end(self, task: Task, outcomes: list[Outcome]) -> tuple[Task, list[Outcome]]:
         needs = _needs(task.resources)
         self._under_way[needs] -= 1
         self._fill(needs)
+        if self._team is not None:
+            self._team.give(task, outcomes)
         return task, outcomes
+
+    def give(self, label: str, key: str) -> None:
+        """Let others have what the record of that key leads to."""
+        if self._team is not None:
+            self._team.give_record(label, key)
 
     def may_retry(self, task: Task, outcome: Outcome) -> bool:
         """Tell whether a failed call is to be sent again, and count that."""
@@ -95,8 +130,12 @@ class Queue:
 
     def close(self) -> None:
         """Stop everything that is under way."""
-        if self._executor is not None:
-            self._executor.close()
+        try:
+            if self._executor is not None:
+                self._executor.close()
+        finally:
+            if self._team is not None:
+                self._team.close()
 
     def _fill(self, needs: Needs) -> None:
         line = self._lines[needs]

@@ -132,7 +132,7 @@ class Reasons:
             return {}
         was: dict[str, dict[str, str]] = {}
         for name in zipped:
-            digest = record.action["inputs"].get(name)
+            digest = record.action.get("inputs", {}).get(name)
             try:
                 was[name] = self._store.reader(digest).artifacts() if digest else {}
             except StoreError:

@@ -6,6 +6,7 @@ reads them; the action that gave them runs again, with `rewrite`, and what could
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from graph.lookup import Lookup, Work, put_collection
@@ -14,24 +15,35 @@ from store.errors import Damaged, Missing, StoreError
 from store.manifest import Entry
 from store.open import Store, type_name
 from store.records import Record
+from store.transfer import pull
 
 Resume = Callable[[], object]
 
 
 class Repairs:
-    """The lost digests of one run; each is made again once, so a repair that does not help ends."""
+    """The lost digests of one run; each is made again once, so a repair that does not help ends.
+
+    What one action gave may be lost in many pieces: it runs again once for all of them.
+    """
 
     def __init__(self, lookup: Lookup, submit: Callable[[Work, list[Call], str], None]) -> None:
         self._lookup = lookup
         self._submit = submit
         self._tried: set[str] = set()
+        self._fetched: set[str] = set()
         self._calls: dict[str, int] = {}  # lost digest -> calls of its repair that are not back yet
+        self._making: dict[str, list[str]] = {}  # key of a call that is not back -> the lost digests that it makes
+        self._made: set[str] = set()  # keys of the calls that are
+        self._works: dict[str, Work] = {}
         self._resumes: dict[str, list[Resume]] = {}  # lost digest -> what goes on after its repair
 
     def begin(self, lost: str, resume: Resume) -> bool:
         """See to it that `resume` is called once lost bytes were made again; False if nothing more can be done."""
         if lost in self._resumes:
             self._resumes[lost].append(resume)
+            return True
+        if self._fetch(lost):
+            resume()
             return True
         try:
             producer = None if lost in self._tried else find_producer(self._lookup, lost)
@@ -43,65 +55,99 @@ class Repairs:
         self._tried.add(lost)
         work, calls = producer
         if not calls:  # the collection's own manifest: its entries are all there
+            _restore_collection(self._lookup, work)
             resume()
             return True
+        self._works[lost] = work
         self._resumes[lost] = [resume]
-        self._calls[lost] = len(calls)
-        self._submit(work, calls, lost)
+        awaited = [call for call in calls if call.key not in self._made]
+        fresh = [call for call in awaited if call.key not in self._making]
+        for call in awaited:
+            self._making.setdefault(call.key, []).append(lost)
+        self._calls[lost] = len(awaited)
+        if fresh:
+            self._submit(work, fresh, lost)
+        elif not awaited:
+            self._end(lost)
         return True
 
-    def take(self, lost: str) -> None:
+    def _fetch(self, lost: str) -> bool:
+        """Bring lost bytes from a shared store, once; tell whether that was of use."""
+        lookup = self._lookup
+        if not lookup.store.tiers or lost in self._fetched:
+            return False
+        self._fetched.add(lost)
+        with contextlib.suppress(StoreError):
+            for output in dict.fromkeys(lookup.outputs.values()):
+                if holds(lookup.store, output, lost):
+                    pull(lookup.store, [output])
+                    return True
+        return False
+
+    def take(self, key: str) -> None:
         """Note that a call of a repair is back, well or not; after the last one go on with what waits."""
-        self._calls[lost] -= 1
-        if not self._calls[lost]:
-            for resume in self._resumes.pop(lost):
-                resume()
+        self._made.add(key)
+        for lost in self._making.pop(key):
+            self._calls[lost] -= 1
+            if not self._calls[lost]:
+                self._end(lost)
+
+    def _end(self, lost: str) -> None:
+        del self._calls[lost]
+        _restore_collection(self._lookup, self._works.pop(lost))
+        for resume in self._resumes.pop(lost):
+            resume()
 
 
 def find_producer(lookup: Lookup, lost: str) -> tuple[Work, list[Call]] | None:
     """Return the first instance, in graph order, whose output holds the lost digest, with the calls that do.
 
-    Running these calls again, with `rewrite`, puts the bytes back; the manifest of a map's collection is put back
-    here, and then there may be no calls. None: nothing of this run made them.
+    Running these calls again, with `rewrite`, puts the bytes back. There may be none where only the manifest of a map's
+    collection is lost. None: nothing of this run made them.
     """
     for label, instance in lookup.instances.items():
         output = lookup.outputs.get(label)
-        if output is None or instance.node.kind is None or not holds(lookup.store, output, lost, set()):
+        if output is None or instance.node.kind is None or not holds(lookup.store, output, lost):
             continue
         work = lookup.work(instance)
         calls = list(work.calls())
         if not work.action.is_map:
             return work, calls
-        records = {call.key: lookup.store.records.find(call.key) for call in calls}
-        _restore_collection(lookup, work, calls, records)
-        return work, [call for call in calls if _gave(lookup.store, records[call.key], lost)]
+        return work, [call for call in calls if _gave(lookup.store, lookup.record(call.key), lost)]
     return None
 
 
-def holds(store: Store, artifact: str, lost: str, seen: set[str]) -> bool:
-    """Tell whether an artifact is, or has anywhere inside, the lost digest."""
-    if artifact == lost:
-        return True
-    if artifact in seen:
-        return False
-    seen.add(artifact)
-    try:
-        entries = store.manifests.get(artifact).entries
-    except StoreError:
-        return False
-    return any(
-        entry.digest == lost or (entry.kind in ("artifact", "part") and holds(store, entry.digest, lost, seen))
-        for entry in entries
-    )
+def holds(store: Store, artifact: str, lost: str) -> bool:
+    """Tell whether an artifact is, or has anywhere inside, the lost digest.
+
+    Artifacts may stand inside each other to any depth, and by more paths than could be walked: each is read once.
+    """
+    seen, pending = {artifact}, [artifact]
+    while pending:
+        name = pending.pop()
+        if name == lost:
+            return True
+        try:
+            entries = store.manifests.get(name).entries
+        except StoreError:
+            continue
+        if any(entry.digest == lost for entry in entries):
+            return True
+        fresh = {entry.digest for entry in entries if entry.kind in ("artifact", "part")} - seen
+        seen |= fresh
+        pending += fresh
+    return False
 
 
 def _gave(store: Store, record: Record | None, lost: str) -> bool:
-    return record is None or holds(store, record.output, lost, set())
+    return record is None or holds(store, record.output, lost)
 
 
-def _restore_collection(lookup: Lookup, work: Work, calls: list[Call], records: dict[str, Record | None]) -> None:
-    held = [(call.element or "", records[call.key]) for call in calls]
+def _restore_collection(lookup: Lookup, work: Work) -> None:
+    """Put the manifest of a map's collection back, if all its elements have records."""
+    if not work.action.is_map:
+        return
+    held = [(call.element or "", lookup.record(call.key)) for call in work.calls()]
     entries = [Entry(key, "artifact", record.output, record.size) for key, record in held if record is not None]
     if len(entries) == len(held):
-        store = Store(lookup.store.objects, lookup.store.url, rewrite=True)
-        put_collection(store, type_name(work.kind.output), entries)
+        put_collection(lookup.store.rewriting(), type_name(work.kind.output), entries)

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from graph import labels
 from graph.asked import suggest
 from graph.driver import Driver
-from graph.errors import NotFoundError, RunError
-from graph.events import Events, Listener
+from graph.errors import NotFoundError, RunError, SpecError
+from graph.events import Event, Events, Listener
 from graph.lookup import Lookup
 from graph.rounds import Instance, unroll
 from graph.runs import End, Root, RunLog, put_result
 from graph.spec import Spec
+from store.objects import LocalObjects
 from store.open import Store
+from store.places import mark_format
+
+if TYPE_CHECKING:
+    from graph.team import Team
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a run gave: `digest` is that of all outputs together."""
+    """What a run gave: `digest` is that of all outputs together.
+
+    `unsent` says why outputs were not passed on to shared stores, by label.
+    """
 
     run: str
     digest: str
@@ -27,6 +37,7 @@ class Result(msgspec.Struct, frozen=True):
     computed: int
     found: int
     seconds: float
+    unsent: dict[str, str] = {}
 
 
 def run(
@@ -49,19 +60,28 @@ def run(
         RunError: nodes failed, or the store; all that did not depend on them was finished first.
         KeyboardInterrupt: passed on after the executor has stopped.
     """
+    if not isinstance(store.objects, LocalObjects):
+        raise SpecError([f"store {store.url}: a run needs a store on this machine; name this one in [store] shared"])
+    store.refs.check_movable(spec.experiment.name)
     instances = select_until(unroll(spec), only or until, "--until" if only is None else "--only")
     forced = frozenset(label for name in force for label in find_labels(instances, name, "--force"))
     lookup = Lookup(spec, store, instances)
     if only is not None:
         check_inputs(lookup, only)
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    log = RunLog(store, Root(spec.experiment.name, str(spec.path), spec.text, settings, started))
+    mark_format(store.objects)
+    log = RunLog(store, Root(spec.experiment.name, str(spec.path), spec.text, settings, started, lookup.stored))
     began = time.monotonic()
-    driver = Driver(spec, lookup, Events(log, *listeners), forced)
+    events = Events(log, *listeners)
+    team = make_team(store, events)
+    driver = Driver(spec, lookup, events, forced, team)
     status, digest = "failed", ""
     try:
         try:
             driver.walk()
+            if team is not None:
+                tell = functools.partial(_tell_pushes, listeners)
+                team.finish(spec.experiment.name, sorted(lookup.asked), lookup.outputs.values(), tell)
             status = "failed" if driver.failures else "done"
         except KeyboardInterrupt:
             status = "interrupted"
@@ -82,7 +102,22 @@ def run(
         raise RunError(driver.failures, driver.tracebacks)
     if until is None and only is None:  # a part of the results must not stand for all of them
         store.refs.move(spec.experiment.name, digest)
-    return Result(log.id, digest, lookup.outputs, driver.computed, driver.found, seconds)
+    unsent = team.unsent if team is not None else {}
+    return Result(log.id, digest, lookup.outputs, driver.computed, driver.found, seconds, unsent)
+
+
+def _tell_pushes(listeners: tuple[Listener, ...], done: int, total: int) -> None:
+    for listener in listeners:  # people: it is no instance, and no part of the run's log
+        listener(Event("push", "running", numbers={"done": done, "total": total}))
+
+
+def make_team(store: Store, events: Events) -> Team | None:
+    """Return what works beside others on the shared stores of a run; None where it has none."""
+    if not store.tiers:
+        return None
+    from graph.team import Team
+
+    return Team(store, lambda label, who: events.emit(label, "running", waits_for=who))
 
 
 def find_labels(instances: dict[str, Instance], name: str, option: str) -> list[str]:
@@ -107,9 +142,9 @@ def select_until(instances: dict[str, Instance], until: str | None, option: str 
     return {label: instance for label, instance in instances.items() if label in needed}
 
 
-def check_inputs(lookup: Lookup, only: str) -> None:
+def check_inputs(lookup: Lookup, only: str, option: str = "--only") -> None:
     """Make known what `only` reads. Raises NotFoundError: it is not in the store."""
-    wanted = set(find_labels(lookup.instances, only, "--only"))
+    wanted = set(find_labels(lookup.instances, only, option))
     for label, instance in lookup.instances.items():
         if instance.node.kind is None:
             continue
@@ -118,4 +153,4 @@ def check_inputs(lookup: Lookup, only: str) -> None:
         if record is not None:
             lookup.learn(label, record.output, record.size)
         elif label not in wanted:
-            raise NotFoundError(f"--only {only}: it needs {label}, which is not in the store: run that first")
+            raise NotFoundError(f"{option} {only}: it needs {label}, which is not in the store: run that first")

@@ -10,9 +10,10 @@ instance gave, and the ref of the experiment's name stands for those of the newe
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
-import time
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ import msgspec
 
 from graph.errors import NotFoundError, nearest
 from graph.events import Event
+from store.errors import StoreError
 from store.manifest import Entry
 from store.open import Store
 
@@ -28,13 +30,14 @@ RESULT_TYPE = "run/1"
 
 
 class Root(msgspec.Struct, frozen=True):
-    """What a run was asked for."""
+    """What a run was asked for; `stored` are the digests of the artifacts that its spec names, by name."""
 
     experiment: str
     spec: str
     text: str
     settings: list[str]
     started: str
+    stored: dict[str, str] = {}
 
 
 class End(msgspec.Struct, frozen=True):
@@ -48,7 +51,11 @@ class End(msgspec.Struct, frozen=True):
 
 
 class RunLog:
-    """Writes one run's files; a listener of events."""
+    """Writes one run's files; a listener of events.
+
+    Events are written a second after they come, however long the driver waits for a body then: what they name is what
+    gc leaves alone for the sake of this run.
+    """
 
     def __init__(self, store: Store, root: Root) -> None:
         self.store = store
@@ -56,24 +63,35 @@ class RunLog:
         self.id = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}-{os.urandom(2).hex()}"
         self._events: list[Event] = []
         self._segment = 0
-        self._written = time.monotonic()
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
         store.objects.create(f"runs/{self.id}/root.json", msgspec.json.encode(root))
 
     def __call__(self, event: Event) -> None:
         if event.state == "running" and event.element is None:  # of interest while it lasts
             return
-        self._events.append(event)
-        if time.monotonic() - self._written > SEGMENT_S:
-            self.flush()
+        with self._lock:
+            self._events.append(event)
+            if self._timer is None:
+                self._timer = threading.Timer(SEGMENT_S, self._flush_later)
+                self._timer.daemon = True
+                self._timer.start()
 
     def flush(self) -> None:
         """Write the events since the last segment."""
-        if self._events:
-            self._segment += 1
-            data = b"\n".join(msgspec.json.encode(event) for event in self._events)
-            self.store.objects.create(f"runs/{self.id}/events-{self._segment:06d}.jsonl", data + b"\n")
-            self._events = []
-        self._written = time.monotonic()
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._events:
+                self._segment += 1
+                data = b"\n".join(msgspec.json.encode(event) for event in self._events)
+                self.store.objects.create(f"runs/{self.id}/events-{self._segment:06d}.jsonl", data + b"\n")
+                self._events = []
+
+    def _flush_later(self) -> None:
+        with contextlib.suppress(OSError, StoreError):  # a full disk, no network: the next flush says so
+            self.flush()
 
     def end(self, end: End) -> None:
         """Write the last events and how it ended."""
@@ -92,7 +110,7 @@ class Runs:
         for run in sorted(self.store.objects.list("runs"), reverse=True):
             try:
                 root = self.root(run)
-            except (OSError, msgspec.MsgspecError):
+            except (OSError, NotFoundError):
                 continue  # killed as it began
             if experiment is None or root.experiment == experiment:
                 yield run
@@ -129,7 +147,7 @@ class Runs:
         for line in lines:
             try:
                 events.append(msgspec.json.decode(line, type=Event))
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 break  # a segment torn by a power cut: what came before it holds
         return events
 
@@ -137,8 +155,16 @@ class Runs:
         """Return the last event of every instance of a run."""
         return {event.label: event for event in self.events(run) if event.element is None}
 
+    def labels(self) -> dict[str, str]:
+        """Return action key -> instance, of all runs that are there."""
+        events = (event for run in self.ids() for event in self.events(run))
+        return {event.key: event.label for event in events if event.key}
+
     def _read(self, run: str, name: str, cls: Any) -> Any:
-        return msgspec.json.decode(self.store.objects.read(f"runs/{run}/{name}"), type=cls)
+        try:
+            return msgspec.json.decode(self.store.objects.read(f"runs/{run}/{name}"), type=cls)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise NotFoundError(f"run {run}: {name} is not whole: {error}") from None
 
 
 def put_result(store: Store, outputs: dict[str, str], sizes: dict[str, int]) -> str:

@@ -65,7 +65,11 @@ def _describe_tables(experiment: str, compute: str) -> Schema:
         "nodes": _map_of(refer("node"), "[nodes.name]") | {"propertyNames": {"pattern": f"^{_plain(NODE_NAME)}$"}},
         "rounds": _describe_rounds(),
         "variants": _describe_variants(),
-        "store": {"type": "object", "properties": {"url": {"type": "string"}}, "additionalProperties": False},
+        "store": {
+            "type": "object",
+            "properties": {"url": {"type": "string"}, "shared": {"type": "array", "items": {"type": "string"}}},
+            "additionalProperties": False,
+        },
         "compute": refer(compute),
     }
 

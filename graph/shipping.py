@@ -6,13 +6,32 @@ import functools
 import os
 from collections.abc import Sequence
 
+import msgspec
+
 from graph.code import Code, Span, project
 from graph.importer import use_project
 from graph.source import Project, Source, find_inside
 from store.artifact import Artifact, Reader, Writer
 from store.digest import digest
-from store.errors import Damaged, Missing
+from store.errors import Damaged, Missing, Unacceptable
 from store.open import Store
+
+
+class SourceFacts(msgspec.Struct, frozen=True):
+    """What the attributes of stored source say, as in `Sources`."""
+
+    modules: dict[str, str]
+    origins: dict[str, str]
+    units: dict[str, tuple[str, str, int, int]]
+    closures: dict[str, list[str]]
+
+
+def read_facts(reader: Reader) -> SourceFacts:
+    """Return what stored source says of itself. Raises Unacceptable: it does not say it in this form."""
+    try:
+        return msgspec.convert(reader.attrs, SourceFacts)
+    except msgspec.ValidationError as error:
+        raise Unacceptable(f"source {reader.digest[:12]}: {error}") from None
 
 
 class Sources(Artifact):
@@ -40,9 +59,9 @@ class Sources(Artifact):
 
     @classmethod
     def open(cls, r: Reader) -> Sources:
-        attrs = r.attrs
+        facts = read_facts(r)
         files = {name: r.file(name) for name in r.files()}
-        return cls(files, attrs["modules"], attrs["origins"], attrs["units"], attrs["closures"])
+        return cls(files, facts.modules, facts.origins, facts.units, facts.closures)
 
 
 def put_source(store: Store, codes: Sequence[Code]) -> str:
@@ -61,7 +80,7 @@ def put_source(store: Store, codes: Sequence[Code]) -> str:
     try:
         store.open(name, Sources)
     except (Missing, Damaged):  # its blobs were there, damaged, and no action gave them that could run again
-        Store(store.objects, store.url, rewrite=True).put(artifact)
+        store.rewriting().put(artifact)
     return name
 
 
@@ -80,12 +99,12 @@ def use_source(store: Store, name: str) -> None:
 @functools.cache
 def _open_shipped(store: Store, name: str) -> Shipped:
     reader = store.reader(name)
-    attrs = reader.attrs
+    facts = read_facts(reader)
     shipped = Shipped()
-    for module, label in attrs["modules"].items():
+    for module, label in facts.modules.items():
         text = reader.file(label)
         is_package = label.endswith("__init__.py")
-        shipped.add(Source(module, label, attrs["origins"][label], text, digest(text), is_package))
+        shipped.add(Source(module, label, facts.origins[label], text, digest(text), is_package))
     return shipped
 
 

@@ -15,7 +15,7 @@ from graph.document import Document, read_document
 from graph.kinds import forget_kinds
 from graph.node_table import NodeReader, NodeSpec, check_keys
 from graph.params import Mistakes, read_params
-from graph.settings import Compute, check_resources, read_compute
+from graph.settings import Compute, check_resources, place_of, read_compute
 from graph.variants import Variant, apply_variant, read_variants
 from store.errors import Unacceptable
 from store.refs import check_name
@@ -37,7 +37,7 @@ class Spec(msgspec.Struct, frozen=True):
 
     Attributes:
         text: the file's; those of the files that it extends follow.
-        store: a URL or path, None where the spec does not say.
+        store, shared: URLs or paths, None where the spec does not say.
         rounds: params by round and node, where that round's instance has others than the node.
         variants: by name; each a whole spec without variants of its own, that knows which `variant` it is.
         origins: see `Mistakes`.
@@ -48,6 +48,7 @@ class Spec(msgspec.Struct, frozen=True):
     experiment: Experiment
     nodes: dict[str, NodeSpec]
     store: str | None
+    shared: tuple[str, ...] | None
     compute: Compute
     rounds: dict[int, dict[str, msgspec.Struct]] = {}
     variants: dict[str, Spec] = {}
@@ -88,14 +89,15 @@ def _read_spec(document: Document, mistakes: Mistakes) -> Spec:
     tables = document.tables
     check_keys(mistakes, "", tables, TABLES)
     experiment = _read_experiment(tables, mistakes)
-    store = _read_store(tables, document.path, mistakes)
+    store, shared = _read_stores(tables, document.path, mistakes)
     compute = read_compute(document, mistakes)
     reader = NodeReader(document, mistakes)
     nodes = reader.read_nodes()
     rounds = reader.read_rounds(nodes, experiment.rounds) if "rounds" in tables else {}
     for node in nodes.values():
         check_resources(node.name, node.resources, compute, mistakes)
-    return Spec(document.path, document.text, experiment, nodes, store, compute, rounds, origins=mistakes.origins)
+    origins = mistakes.origins
+    return Spec(document.path, document.text, experiment, nodes, store, shared, compute, rounds, origins=origins)
 
 
 def _read_experiment(tables: dict[str, Any], mistakes: Mistakes) -> Experiment:
@@ -111,16 +113,25 @@ def _read_experiment(tables: dict[str, Any], mistakes: Mistakes) -> Experiment:
     return read_params(Experiment, table, mistakes, "experiment", Path()) or Experiment("")
 
 
-def _read_store(tables: dict[str, Any], path: Path, mistakes: Mistakes) -> str | None:
+def _read_stores(tables: dict[str, Any], path: Path, mistakes: Mistakes) -> tuple[str | None, tuple[str, ...] | None]:
     table = tables.get("store", {})
     if not isinstance(table, dict):
         mistakes.add("", f"store = {table!r}", "expected a table [store]")
-        return None
-    check_keys(mistakes, "store", table, {"url"})
-    url = table.get("url")
-    if url is None or (isinstance(url, str) and "://" in url):
-        return url
-    if not isinstance(url, str):
+        return None, None
+    check_keys(mistakes, "store", table, {"url", "shared"})
+    url, shared = table.get("url"), table.get("shared")
+    if url is not None and not isinstance(url, str):
         mistakes.add("store", f"url = {url!r}", "expected text, a path or URL")
+        url = None
+    if shared is not None and not (isinstance(shared, list) and all(isinstance(one, str) and one for one in shared)):
+        mistakes.add(
+            "store", f"shared = {shared!r}", "expected a list of URLs; whom to believe there is the user's to say"
+        )
+        shared = None
+    return _place(url, path), None if shared is None else tuple(dict.fromkeys(str(_place(one, path)) for one in shared))
+
+
+def _place(url: str | None, path: Path) -> str | None:
+    if url is None:
         return None
-    return str(getattr(url, "folder", path.parent) / Path(url).expanduser())
+    return place_of(url, getattr(url, "folder", path.parent))

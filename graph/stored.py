@@ -24,11 +24,28 @@ from store.open import Store, type_name
 def find_stored(spec: Spec, store: Store, node: NodeSpec) -> str:
     """Return the digest that `artifact =` names. Raises NotFoundError."""
     name = node.artifact or ""
-    found = name if is_digest(name) else store.refs.find(name)
-    if found is None or not store.manifests.has(found):
-        near = nearest(name, store.objects.list("refs"))
+    found = name if is_digest(name) else store.resolve(name)
+    if found is None or not (store.manifests.keep(found) or store.has(found)):
+        near = why_absent(store, name) or nearest(name, list_names(store))
         raise NotFoundError(f"{spec.path}: [nodes.{node.name}] artifact = {name!r}: not in this store{near}")
     return found
+
+
+def why_absent(store: Store, name: str) -> str:
+    """Return why a name that shared stores may have is not known; "" if they have said that they have it not."""
+    if store.tiers is None:
+        return ""
+    failed = [tier.failure for tier in store.tiers.all if tier.failure]
+    return "".join(f": {why}" for why in [store.tiers.refused.get(name), *failed] if why)
+
+
+def list_names(store: Store) -> list[str]:
+    """Return all ref names of a store and of the shared ones behind it."""
+    walked = [found.name for found in store.objects.walk("refs")]
+    for tier in store.tiers.working if store.tiers else ():
+        with tier.tolerated():
+            walked += [found.name for found in tier.objects.walk("refs")]
+    return sorted({name.removeprefix("refs/").rpartition("/")[0] for name in walked})
 
 
 def fit_stored(spec: Spec, store: Store, instances: dict[str, Instance], stored: dict[str, str]) -> dict[str, Instance]:
@@ -64,7 +81,7 @@ def _fit(store: Store, digest: str, source: Source, wanted: Input, is_driving: b
         if not reader.has(source.entry):
             known = nearest(source.entry, reader.artifacts())
             raise ValueError(f"{reader.type} {digest[:12]} has no entry {source.entry!r}{known}")
-        reader = store.reader(reader.entry(source.entry).digest)
+        reader = store.reader(reader.artifact_entry(source.entry).digest)
     expected = type_name(typing.cast(type[Artifact], wanted.type))
     if reader.type == expected and not is_driving:
         return source.entry, False

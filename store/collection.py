@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from store.artifact import Artifact, Reader, Writer
 from store.errors import Unacceptable
+from store.manifest import check_key
 
 T = TypeVar("T", bound=Artifact)
 PREFIX = "collection of "
@@ -23,17 +24,18 @@ class Collection(Artifact, Mapping[str, T], Generic[T]):
     def __init__(self, item: type[T], entries: Mapping[str, T] | Reader) -> None:
         self.item = item
         self._entries = entries
-        keys = entries.keys()
-        wrong = [key for key in keys if not isinstance(key, str)]
-        if wrong:
-            raise Unacceptable(f"collection key {wrong[0]!r} is {builtins.type(wrong[0]).__name__}, expected str")
-        self._keys = (
-            sorted(keys, key=str.encode) if isinstance(entries, Mapping) else [k for k in keys if k != "zarr.json"]
-        )
-        self._known = frozenset(self._keys)
-        for key in self._keys:
+        keys: Any = entries.keys()
+        if isinstance(entries, Reader):
+            keys = [entries.artifact_entry(key).key for key in keys if key != "zarr.json"]
+        else:
+            for key in keys:
+                _check_text(key)
+            keys = sorted(keys, key=str.encode)
+        for key in keys:
             if "/" in key:
                 raise Unacceptable(f"collection key {key!r} holds a '/'")
+        self._keys = keys
+        self._known = frozenset(keys)
 
     @property
     def type(self) -> str:  # type: ignore[override]
@@ -83,3 +85,9 @@ class Collection(Artifact, Mapping[str, T], Generic[T]):
 
     def summary(self) -> dict[str, Any]:
         return {"entries": len(self), **self.item.summarise(self)}
+
+
+def _check_text(key: Any) -> None:
+    if not isinstance(key, str):
+        raise Unacceptable(f"collection key {key!r} is {builtins.type(key).__name__}, expected str")
+    check_key(key)

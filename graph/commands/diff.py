@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from graph.settings import store_url
-from store.open import open_store
+from graph.settings import open_stores
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +26,7 @@ def main(options: argparse.Namespace) -> int:
     if len(options.operands) > 2:
         print("dataflow diff: expected at most two runs", file=sys.stderr)
         return 2
-    url = load_spec(Path(specs[0]), []).store if specs else None
-    store = open_store(store_url(options.store, url))
+    store = open_stores(options.store, load_spec(Path(specs[0]), []) if specs else None, is_offline=True)
     diff = compare_runs(store, *find_two(store, options.operands))
     print(diff.json() if options.json else diff.text())
     return 0

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from graph.commands.operands import add_spec
 from graph.errors import DataflowError
-from graph.settings import store_url
-from store.open import open_store
+from graph.settings import open_stores
 
 if TYPE_CHECKING:
     from graph.spec import Spec
+    from store.open import Store
 
 FORMATS = (".svg", ".png", ".pdf")
 
@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"dataflow graph: --svg {options.svg}: expected a name in {', '.join(FORMATS)}", file=sys.stderr)
         return 2
     spec = load_spec(options.spec, options.set)
-    states = _plan_states(spec, store_url(options.store, spec.store))
+    states = _plan_states(spec, open_stores(options.store, spec, options.offline))
     overview = (show_instances if options.rounds else show_nodes)(spec, states)
     if options.svg is None:
         from graph.mermaid import draw_mermaid
@@ -47,12 +47,11 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan_states(spec: Spec, url: str) -> dict[str, str]:
+def _plan_states(spec: Spec, store: Store) -> dict[str, str]:
     """Return the state of every instance, nothing where there is no store yet or it cannot be planned."""
     from graph.plan import make_plan
 
-    store = open_store(url)
-    if not store.objects.list("runs"):
+    if not store.tiers and not store.objects.list("runs"):
         return {}
     try:
         return {planned.label: planned.state for planned in make_plan(spec, store)}

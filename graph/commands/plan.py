@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from graph.commands.operands import add_spec
-from graph.settings import store_url
-from store.open import open_store
+from graph.settings import open_stores
 
 WOULD_RUN = 3  # exit status of --check
 
@@ -25,6 +24,6 @@ def main(options: argparse.Namespace) -> int:
     from graph.spec import load_spec
 
     spec = load_spec(options.spec, options.set)
-    plan = make_plan(spec, open_store(store_url(options.store, spec.store)), options.until)
+    plan = make_plan(spec, open_stores(options.store, spec, options.offline), options.until)
     print(plan.json() if options.json else plan)
     return WOULD_RUN if options.check and not plan.is_hit else 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from graph.commands.operands import add_spec
-from graph.settings import store_url
-from store.open import open_store
+from graph.settings import open_stores
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -22,5 +21,5 @@ def main(options: argparse.Namespace) -> int:
     from graph.spec import load_spec
 
     spec = load_spec(options.spec, options.set)
-    print(explain(spec, open_store(store_url(options.store, spec.store)), options.node, options.round))
+    print(explain(spec, open_stores(options.store, spec, options.offline), options.node, options.round))
     return 0

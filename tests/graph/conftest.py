@@ -166,3 +166,9 @@ def files(tmp_path, monkeypatch):
     yield Files(folder)
     monkeypatch.undo()
     refresh_project()
+
+
+@pytest.fixture
+def big_loop() -> str:
+    """The loop with elements that are blobs, not inline."""
+    return LOOP.replace('make_list"', 'make_list"\nparams = { size = 5000 }')

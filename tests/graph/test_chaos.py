@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.graph import chaos_shared
 from tests.graph.chaos import check, undisturbed
 
 
@@ -15,3 +16,10 @@ def expected(tmp_path_factory):
 @pytest.mark.parametrize("seed", range(4))
 def test_run_that_is_killed_again_and_again_gives_what_an_undisturbed_one_gives(tmp_path, expected, seed):
     assert check(tmp_path / "trial", seed, expected)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_who_is_killed_as_she_pushes_leaves_whole_things_to_others(tmp_path, seed):
+    (tmp_path / "undisturbed").mkdir()
+    expected = chaos_shared.Trial(tmp_path / "undisturbed").end("ann")
+    assert chaos_shared.check(tmp_path / "trial", seed, expected)

@@ -78,7 +78,7 @@ def test_paths_are_relative_to_the_file_in_which_they_stand(lab, monkeypatch, tm
     source = spec.nodes["data"].kind.function.__code__.co_filename
     assert (lab.folder / "shared" / "toys.py").samefile(source)
     assert spec.nodes["more"].params.path.path == lab.folder / "specs" / "mine.txt"
-    assert spec.store == str(lab.folder / "specs" / ".." / "shared" / "store")
+    assert spec.store == str(lab.folder / "shared" / "store")
     assert load_spec(path, ["nodes.data.params.path=x"]).nodes["data"].params.path.path == here / "x"
 
 

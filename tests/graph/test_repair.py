@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import time
 
+import msgspec
 import pytest
 
 from graph.errors import RunError
+from graph.repair import holds
+from store.digest import digest
+from store.manifest import MAGIC, Entry
 
 # Elements of 1,000 equal numbers are 8,000 bytes: blobs, not inline. 0, 1, 2 become 0, 2.5, 5: only the zeros are
 # bytes that two nodes give.
@@ -188,3 +193,60 @@ def test_lost_source_is_stored_again(lab, loop, how):
         (path,) = (lab.folder / "store" / "cas" / name[:2]).glob(f"{name}*")
         damage(path, how)
     assert damaged and lab.run(loop, "experiment.seed=8", "compute.executor=local").computed == 3
+
+
+EMPTY = MAGIC + msgspec.msgpack.encode(["thing/1", False, []])
+STORED = """
+[experiment]
+name = "stored"
+[nodes.numbers]
+artifact = "DIGEST"
+[nodes.joined]
+kind = "TOYS:join"
+inputs = { items = "numbers" }
+"""
+
+
+def plant(store, entries, type="thing/1"):
+    """Write a manifest whatever its entries are; return its digest and size."""
+    data = MAGIC + msgspec.msgpack.encode([type, False, entries])
+    name = digest(data)
+    store.objects.write(f"manifests/{name[:2]}/{name}", data)
+    return name, len(data)
+
+
+def chain(store, depth, width):
+    """Write artifacts inside each other: `width` entries a level, all of them the same artifact."""
+    inner = plant(store, [])
+    for _ in range(depth):
+        inner = plant(store, [Entry(f"e{n:02d}", "artifact", *inner) for n in range(width)])
+    return inner[0]
+
+
+@pytest.mark.parametrize(("depth", "width"), [(5000, 1), (60, 2), (300, 50)])
+def test_search_for_lost_bytes_ends_in_deep_and_in_many_paths(lab, depth, width):
+    whole = chain(lab.store, depth, width)  # 60 levels of 2: 2**60 paths
+    began = time.monotonic()
+    assert not holds(lab.store, whole, "f" * 64)
+    assert holds(lab.store, whole, digest(EMPTY)) and holds(lab.store, whole, whole)
+    assert time.monotonic() - began < 5
+
+
+def test_lost_input_that_nests_5000_deep_ends_the_run_in_a_line(lab):
+    deep = chain(lab.store, 5000, 1)
+    (lab.folder / "store" / "manifests" / digest(EMPTY)[:2] / digest(EMPTY)).unlink()
+    part = deep, lab.store.manifests.size(deep)
+    entries = [Entry("a", "artifact", digest(EMPTY), len(EMPTY)), Entry("b", "artifact", *part)]
+    found = plant(lab.store, entries, "collection of numbers/1")[0]
+    with pytest.raises(RunError) as caught:
+        lab.run(STORED.replace("DIGEST", found))
+    assert f"manifest {digest(EMPTY)} is not in this store" in str(caught.value) and len(caught.value.failures) == 1
+
+
+def test_an_action_whose_pieces_are_lost_runs_again_once(lab, loop):
+    first = lab.run(loop)
+    for entry in lab.store.reader(first.outputs["data"]).artifacts().values():
+        lab.store.objects.delete(f"manifests/{entry[:2]}/{entry}")
+    edited = lab.run(loop, "nodes.scaled.params.factor=3")
+    assert lab.executed == {"list": 1, "scale": 3, "sum": 1, "step": 2, "report": 1}
+    assert lab.run(loop).digest == first.digest != edited.digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graph.errors import SpecError
-from graph.settings import Compute, store_url
+from graph.settings import Compute, open_stores, store_url
 
 SPEC = """
 [experiment]
@@ -96,8 +96,44 @@ def test_store_is_of_the_command_line_the_spec_the_environment_the_user_in_this_
     monkeypatch.delenv("DATAFLOW_STORE")
     assert store_url(None, None) == "/user"
     path.write_text("store = 5")
-    with pytest.raises(SpecError, match=r"config.toml: expected \[store\] url"):
+    with pytest.raises(SpecError, match=r"config.toml: \[store\] 5: expected url"):
         store_url(None, None)
     path.unlink()
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert store_url(None, None) == "/data/dataflow"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'shared = "s3://team/cache"',  # no list: its letters are no stores
+        'shared = [""]',
+        'shared = ["/a", "/a/"]',
+        'shared = ["/a", { url = "file:///a", trust = "own" }]',
+        'shared = [{ url = "/a", trust = "all" }]',
+        'shared = [{ trust = "any" }]',
+        'shraed = ["/a"]',
+        "url = 5",
+        'url = ""',
+    ],
+)
+def test_what_a_user_cannot_mean_by_a_store_is_one_line(lab, monkeypatch, text):
+    monkeypatch.delenv("DATAFLOW_STORE")
+    write_user_file(lab, f"[store]\n{text}\n")
+    with pytest.raises(SpecError, match=r"config.toml: \[store\] ") as caught:
+        open_stores(None)
+    assert "\n" not in str(caught.value) and "expected" in str(caught.value)
+
+
+def test_a_spec_and_a_user_mean_one_place_however_they_spell_it(lab, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for said, named in [
+        ("s3://team/cache/", "s3://team/cache"),
+        ("~/cache", "cache/"),
+        (f"file://{tmp_path}/cache", f"{tmp_path}/cache"),
+        ("../../cache", "cache"),  # paths in a file are relative to it
+    ]:
+        write_user_file(lab, f'[store]\nshared = [{{ url = "{said}", trust = "own", push = false }}]\n')
+        spec = lab.load(SPEC + f'[store]\nshared = ["{named}", "{named}"]\n')
+        (tier,) = open_stores(None, spec).tiers.all
+        assert (tier.settings.trust, tier.settings.push) == ("own", False), (said, named)

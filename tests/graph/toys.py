@@ -199,3 +199,70 @@ def report(rounds: Collection[Numbers]) -> Notes:
     """Join rounds."""
     count_call("report")
     return Notes(" ".join(f"{key}:{item.values.sum():g}" for key, item in rounds.items()))
+
+
+class Scan(Artifact):
+    """Data of others, with their terms."""
+
+    type = "scan/1"
+
+    def __init__(self, terms: str) -> None:
+        self.terms = terms
+
+    def write(self, w: Writer) -> None:
+        w.attrs = {"terms": self.terms, "points": "of others, " * 3}  # a text that stands in no source
+
+    @classmethod
+    def open(cls, r: Reader) -> Scan:
+        return cls(r.attrs["terms"])
+
+
+@node("toy.scan", version=1)
+def scan() -> Scan:
+    """Give data that may not be passed on."""
+    count_call("scan")
+    return Scan("ScanNet: research only")
+
+
+class Wrapped(Artifact):
+    """Data of others somewhere inside."""
+
+    type = "wrapped/1"
+
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+
+    def write(self, w: Writer) -> None:
+        w.artifact("scan", self.scan)
+
+    @classmethod
+    def open(cls, r: Reader) -> Wrapped:
+        return cls(r.artifact("scan", Scan))
+
+
+Wrapped.parts = {"scan": Scan}
+
+
+@node("toy.wrap", version=1)
+def wrap(scan: Scan) -> Wrapped:
+    """Put it inside."""
+    count_call("wrap")
+    return Wrapped(scan)
+
+
+class Measure(Struct, frozen=True, forbid_unknown_fields=True):
+    times: int = 1
+
+
+@node("toy.measure", version=1)
+def measure(scan: Scan, *, params: Measure) -> Numbers:
+    """Say how long the terms are."""
+    count_call("measure")
+    return Numbers([len(scan.terms) * params.times])
+
+
+@node("toy.count_runs", version=1)
+def count_runs(items: Collection[Numbers]) -> Numbers:
+    """Give how often anything ran: what no body may do."""
+    count_call("count_runs")
+    return Numbers([Path(os.environ["TOYS_COUNT"]).read_text().count("\n")])
