@@ -11,6 +11,7 @@ import sys
 from graph.errors import DataflowError, RunError
 from store.errors import StoreError
 
+INTERRUPTED = 130
 # Each is a file in graph/commands; only the one that is called is imported.
 COMMANDS = {
     "run": "run a spec; only what is not in the store is computed",
@@ -20,8 +21,17 @@ COMMANDS = {
     "log": "show what a body wrote, and how it failed",
     "ls": "list what the latest run gave",
     "show": "show what a node gave in the latest run",
+    "push": "pass on what a run or a node gave to the shared stores",
+    "pull": "bring what a run, a node or a name stands for, whole",
+    "publish": "give what a node gave a name for good",
+    "pin": "keep what a run or a node gave from being collected",
+    "export": "write what a node gave as files that other tools open",
+    "import": "put an exported folder into the store",
     "kinds": "list the kinds, or the params and inputs of one",
     "graph": "draw a spec: Mermaid text, or a picture",
+    "keys": "make your key, and say whose signed results you believe",
+    "gc": "delete what no experiment, pin or recent run leads to",
+    "verify": "read a store's bytes again, and set aside what is damaged",
     "schema": "print the JSON Schema of specs, for editors",
 }
 
@@ -30,6 +40,9 @@ def script() -> None:
     """Run as a program of its own: half of a short command's time would go into looking for garbage there is not."""
     gc.set_threshold(50_000)
     status = main()
+    if status == INTERRUPTED:  # at once: a thread may wait for a store that does not answer, and Python for the thread
+        sys.stdout.flush()
+        os._exit(status)
     gc.freeze()
     sys.exit(status)
 
@@ -42,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         return options.main(options)
     except KeyboardInterrupt:
         print("interrupted: what was committed stays, run again to go on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # `dataflow ls | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -51,13 +64,13 @@ def main(arguments: list[str] | None = None) -> int:
         if options.traceback:
             print("\n".join(error.tracebacks), file=sys.stderr)
         return error.exit_code
-    except (DataflowError, StoreError, OSError) as error:
+    except (DataflowError, StoreError, OSError, MemoryError) as error:
         if options.traceback:
             import traceback
 
             traceback.print_exc()
         named = isinstance(error, OSError) and error.filename is not None and f"{error.filename}: {error.strerror}"
-        print(named or error, file=sys.stderr)
+        print(named or str(error) or "out of memory", file=sys.stderr)
         return getattr(error, "exit_code", 2)
 
 
