@@ -28,7 +28,7 @@ from graph.shipping import use_source
 from graph.task import Call, Outcome, Report, Task, decode_params
 from graph.threads import hold_torch
 from store.artifact import Artifact
-from store.errors import Damaged, Missing, StoreError
+from store.errors import Damaged, Missing, StoreError, one_line
 from store.objects import LocalObjects
 from store.open import Store, open_store, type_name
 from store.records import Record
@@ -109,11 +109,11 @@ class _Execution:
     def _find(self, call: Call) -> Outcome | None:
         """Return the outcome if somebody else was faster."""
         task = self._task
-        record = None if task.rewrite else self._store.records.find(call.key)
+        record = None if task.rewrite or task.is_check else self._store.records.use(call.key)
         if record is None:
             return None
         try:
-            self._store.manifests.get(record.output)
+            self._store.manifests.get(record.output, record.size)
         except StoreError:
             return None
         return Outcome(task.label, call.element, call.key, record.output, record.size, is_found=True)
@@ -125,13 +125,20 @@ class _Execution:
         result = self._call(call, kind)
         written, size = store.put_sized(result)
         seconds = time.monotonic() - began
+        if task.is_check:
+            return Outcome(task.label, call.element, call.key, written, size, seconds)
         self._was_quick = seconds < QUICK_S
         self._keep_log()
         ran = {"started": started.isoformat(timespec="milliseconds"), "seconds": round(seconds, 4), **_machine()}
         if self._log is not None:
             ran["log"] = self._log
         described = {**task.described, "element": call.element, "seed": call.seed, "inputs": call.inputs}
-        held = store.commit(Record(call.key, written, size, result.type, described, ran, task.source))
+        record = Record(call.key, written, size, result.type, described, ran, task.source)
+        try:
+            held = store.commit(record)
+        except Missing:  # found as it was put, and deleted by gc since
+            written, size = store.rewriting().put_sized(result)
+            held = store.commit(record)
         if kind.resumes:
             import shutil
 
@@ -186,7 +193,7 @@ class _Execution:
     def _failed(self, call: Call, error: BaseException, seconds: float) -> Outcome:
         with contextlib.suppress(OSError):  # a full disk must not hide what went wrong first
             self._keep_log()
-        text = " ".join(_clip(_text(error), ERROR).split())
+        text = one_line(_clip(_text(error), ERROR))
         printed = self._printed[-PRINTED:].decode("utf-8", "replace")
         return Outcome(
             label=self._task.label,
@@ -264,7 +271,7 @@ def _version(name: str) -> str:
 @functools.cache
 def _open_store(url: str, rewrite: bool) -> Store:
     store = open_store(url)
-    return Store(store.objects, store.url, rewrite=True) if rewrite else store
+    return store.rewriting() if rewrite else store
 
 
 @functools.cache

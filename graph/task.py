@@ -34,6 +34,7 @@ class Task(msgspec.Struct, frozen=True):
         described: the action without what differs by call; goes into every record.
         rewrite: what is put replaces bytes of the same name.
         repairs: the lost digest that this is to make again, if any.
+        is_check: what its calls give is compared with what they gave, and leaves no record.
         timeout: seconds for each call, from when its body begins; None is no limit.
         resources: what a worker must have free, by name.
     """
@@ -50,6 +51,7 @@ class Task(msgspec.Struct, frozen=True):
     calls: list[Call]
     rewrite: bool = False
     repairs: str = ""
+    is_check: bool = False
     timeout: float | None = None
     resources: dict[str, float] = {}
 
