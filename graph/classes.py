@@ -14,9 +14,10 @@ from graph.kinds import Kind, find_kind
 from graph.labels import split_label
 from graph.registry import registered
 from graph.runs import Root
+from graph.spec import Spec
 from store.artifact import Artifact
 from store.collection import PREFIX, Collection
-from store.open import Store, type_name
+from store.open import Store, item_type, type_name
 
 
 def find_class(name: str, kinds: Iterable[Kind]) -> type[Artifact] | None:
@@ -24,12 +25,27 @@ def find_class(name: str, kinds: Iterable[Kind]) -> type[Artifact] | None:
     item = name.removeprefix(PREFIX)
     for kind in kinds:
         types = [kind.output, *(wanted.type for wanted in kind.inputs.values())]
-        for cls in [*types, *(part for whole in types for part in getattr(whole, "parts", {}).values())]:
+        for cls in types:  # which grows by what stands inside
+            types += [part for part in getattr(item_type(cls) or cls, "parts", {}).values() if part not in types]
             if type_name(cls) == item:
                 return Collection[cls] if name != item else cls  # type: ignore[valid-type]
             if type_name(cls) == PREFIX + item:
                 return cls if name != item else typing.get_args(cls)[0]
     return None
+
+
+def known_kinds(spec: Spec | None) -> list[Kind]:
+    """Return the kinds that a spec and its variants use, then all that are registered."""
+    named = kinds_of(spec) if spec is not None else []
+    for name in registered():
+        with contextlib.suppress(KindError):
+            named.append(find_kind(name, Path()))
+    return named
+
+
+def kinds_of(spec: Spec) -> list[Kind]:
+    """Return the kinds that a spec and its variants use."""
+    return [node.kind for one in (spec, *spec.variants.values()) for node in one.nodes.values() if node.kind]
 
 
 def likely_kinds(store: Store, root: Root, event: Event) -> Iterator[Kind]:

@@ -5,12 +5,14 @@ DataflowError
 ├── KindError      a kind that cannot be found, or whose function breaks the contract            exit 2
 ├── UnkeyableError a value that no key can hold                                                  exit 2
 ├── NotFoundError  a run, node, round or ref that a command names and the store does not have    exit 2
+├── ExportError    a folder that an artifact cannot be written to                                exit 2
 ├── ClusterError   a Dask cluster that is not there, or cannot run what it is asked to           exit 2
 └── RunError       nodes that failed, after everything else finished                             exit 1
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 
@@ -40,6 +42,10 @@ class NotFoundError(DataflowError):
     """A run, node, round or ref that a command names and the store does not have."""
 
 
+class ExportError(DataflowError):
+    """A folder that an artifact cannot be written to: it is taken, or the artifact's plain form fails."""
+
+
 class ClusterError(DataflowError):
     """A Dask cluster that is not there, or cannot run what it is asked to."""
 
@@ -59,5 +65,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the known name closest to `name`, or "" if none is close."""
     import difflib  # only who errs waits for it
 
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, itertools.islice(known, 10_000), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

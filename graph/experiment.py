@@ -6,6 +6,7 @@ result = evolve.run()
 result["curve"].summary()
 result["qa", 2].pandas("questions")
 result["scenes"]["scene0011_00"].xarray()
+result["update"]["weights"].export("model")
 """
 
 from __future__ import annotations
@@ -20,19 +21,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graph.asked import find_asked, one_variant
-from graph.classes import find_class
+from graph.classes import find_class, kinds_of
 from graph.errors import NotFoundError
+from graph.exchange import export_artifact
 from graph.kinds import Kind
 from graph.plan import Plan, make_plan
 from graph.progress import LiveTable, PlainLines, make_progress
 from graph.run import run
 from graph.runs import Runs
-from graph.settings import store_url
+from graph.settings import open_stores
 from graph.show import describe, find_entry
 from graph.spec import Spec, load_spec
 from store.artifact import Artifact
 from store.collection import PREFIX
-from store.open import Store, open_store
+from store.open import Store
 
 if TYPE_CHECKING:
     import pandas
@@ -47,14 +49,21 @@ class Experiment:
         spec: the TOML file.
         set: key -> value, in place of what the file says; paths are relative to the working folder.
         store: a URL or path; by default where the command line would look.
+        offline: leave the shared stores alone.
     Raises:
         SpecError: every mistake in the spec.
     """
 
-    def __init__(self, spec: str | Path, set: Mapping[str, Any] | None = None, store: str | None = None) -> None:
+    def __init__(
+        self,
+        spec: str | Path,
+        set: Mapping[str, Any] | None = None,
+        store: str | None = None,
+        offline: bool = False,
+    ) -> None:
         self.path = Path(spec)
         self.settings = [f"{key}={toml_text(value)}" for key, value in (set or {}).items()]
-        self.store = open_store(store_url(store, self._read().store))
+        self.store = open_stores(store, self._read(), offline)
 
     def plan(self, until: str | None = None) -> Plan:
         """Return what a run would find, compute, and why."""
@@ -65,7 +74,7 @@ class Experiment:
         spec = self._read()
         with _make_progress() as progress:
             result = run(spec, self.store, self.settings, until, (progress,))
-        return Outputs(self.store, result.run, result.outputs, _kinds(spec))
+        return Outputs(self.store, result.run, result.outputs, kinds_of(spec))
 
     def latest(self) -> Outputs:
         """Return what the experiment's newest run gave, with whatever settings. Raises NotFoundError: there is none."""
@@ -73,7 +82,7 @@ class Experiment:
         spec = self._read()
         newest = runs.find(None, spec.experiment.name)
         given = {label: event.output for label, event in runs.outcomes(newest).items() if event.output}
-        return Outputs(self.store, newest, given, _kinds(spec))
+        return Outputs(self.store, newest, given, kinds_of(spec))
 
     def _read(self) -> Spec:
         """Read the spec anew: it and the code that it names may have been edited in the meantime."""
@@ -160,19 +169,24 @@ class Output:
         import pandas
 
         if self.type.startswith(PREFIX):
-            return pandas.concat({key: self[key].pandas(table) for key in self.keys()}, names=["entry", "row"])
+            entries = {key: self[key] for key in self.keys()}
+            for entry in entries.values():
+                if PREFIX + entry.type != self.type:
+                    raise NotFoundError(f"{entry.label} is {entry.type}, in a {self.type}")
+            return pandas.concat({key: own.pandas(table) for key, own in entries.items()}, names=["entry", "row"])
         columns = [key.split("/")[1] for key in self._reader.keys() if key.startswith(f"{table}/")]
         columns = [name for name in dict.fromkeys(columns) if name != "zarr.json"]
         if not columns:
             raise NotFoundError(f"{self.label} is {self.type} and has no table {table!r}")
         return pandas.DataFrame({name: self._reader.array(f"{table}/{name}") for name in columns})
 
+    def export(self, folder: str | Path, plain: bool = False) -> Path:
+        """Write it to a folder that other tools open and `dataflow import` reads back; with `plain`, what is for people
+        alone. Return the folder. Raises ExportError: there is something in it."""
+        return export_artifact(self._store, self.label, self.digest, self._kinds, Path(folder), plain)
+
     def _class(self) -> builtins.type[Artifact] | None:
         return find_class(self.type, self._kinds)
-
-
-def _kinds(spec: Spec) -> list[Kind]:
-    return [node.kind for one in (spec, *spec.variants.values()) for node in one.nodes.values() if node.kind]
 
 
 def _make_progress() -> LiveTable | PlainLines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from graph.kinds import Kind, NoParams, find_kind
 from graph.params import as_written, default_of, is_external, type_text
 from graph.runs import Runs
 from store.artifact import Artifact, Reader
+from store.attributes import DEPTH, is_deeper, is_group
 from store.collection import PREFIX
 from store.encoding import decode_metadata
+from store.errors import StoreError, Unacceptable, one_line
 from store.open import Store, type_name
 
 LONG = 24  # characters of a list's item, from which every item has a line of its own
@@ -48,10 +51,20 @@ class Described(msgspec.Struct, frozen=True):
         return "\n".join([*lines, *([f"entries: {', '.join(shown)}{more}"] if shown else [])])
 
 
-def describe_node(
-    store: Store, node: str, run: str | None, experiment: str | None, round: int | None, save: Path | None
-) -> Described:
-    """Describe what a node gave in a run. `node` may end in `.entry`; `save` is a folder for its files.
+def describe_node(store: Store, node: str, run: str | None, experiment: str | None, round: int | None) -> Described:
+    """Describe what a node gave in a run. `node` may end in `.entry`.
+
+    Raises NotFoundError as `find_output` does.
+    """
+    label, digest, kinds = find_output(store, node, run, experiment, round)
+    reader = store.reader(digest)
+    return describe(store, label, digest, find_class(reader.type, kinds))
+
+
+def find_output(
+    store: Store, node: str, run: str | None, experiment: str | None, round: int | None
+) -> tuple[str, str, Iterator[Kind]]:
+    """Return the label and digest of what a node, or an entry of it, gave in a run, and the kinds that may know it.
 
     Raises:
         NotFoundError: no such run, node, round or entry, or the node gave nothing in that run.
@@ -64,11 +77,8 @@ def describe_node(
     if not event.output:
         raise NotFoundError(f"{event.label} gave nothing in run {found}: {event.state} {event.error}")
     digest = find_entry(store, event.label, event.output, entry) if entry else event.output
-    reader = store.reader(digest)
-    if save is not None:
-        _save_files(reader, save)
-    cls = find_class(reader.type, likely_kinds(store, runs.root(found), event))
-    return describe(store, f"{event.label}.{entry}" if entry else event.label, digest, cls)
+    label = f"{event.label}.{entry}" if entry else event.label
+    return label, digest, likely_kinds(store, runs.root(found), event)
 
 
 def find_entry(store: Store, label: str, digest: str, entry: str) -> str:
@@ -82,15 +92,30 @@ def find_entry(store: Store, label: str, digest: str, entry: str) -> str:
 def describe(store: Store, label: str, digest: str, cls: type[Artifact] | None) -> Described:
     """Describe an artifact; its type tells facts where it is known."""
     reader = store.reader(digest)
-    facts = store.open(digest, cls).summary() if cls is not None else {}
+    facts = _facts(store, digest, cls) if cls is not None else {}
     arrays = [key.removesuffix("/zarr.json") for key in reader.keys() if key.endswith("/zarr.json")]
     shapes = {}
     for array in arrays:
         data = reader.bytes(f"{array}/zarr.json")
-        if b'"node_type":"array"' in data:
+        if not is_group(data):
             meta = decode_metadata(data)
             shapes[array] = f"{meta.data_type} {meta.shape}"
     return Described(label, digest, reader.type, facts, shapes, reader.files(), list(reader.artifacts()))
+
+
+def _facts(store: Store, digest: str, cls: type[Artifact]) -> dict[str, Any]:
+    """Return what an artifact tells of itself. Raises Unacceptable: it cannot, its content is not its type's."""
+    artifact = store.open(digest, cls)
+    try:
+        facts = artifact.summary()
+        if is_deeper(facts, DEPTH):
+            raise Unacceptable(f"artifact {digest[:12]}: facts nested over {DEPTH} deep")
+        return facts
+    except (StoreError, OSError, ImportError, MemoryError):
+        raise
+    except Exception as error:  # much is read late: what `open` did not look at
+        found = one_line(f"{type(error).__name__}: {error}")
+        raise Unacceptable(f"artifact {digest[:12]} is no {artifact.type} inside: {found}") from error
 
 
 def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str, list[dict[str, Any]]]:
@@ -102,7 +127,7 @@ def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str
     found = runs.find(run, experiment)
     rows = []
     for event in runs.outcomes(found).values():
-        reader = store.reader(event.output) if event.output and store.manifests.has(event.output) else None
+        reader = _reader(store, event.output)
         kind = reader.type if reader is not None else ""
         entries = event.done if event.total else None
         if reader is not None and kind.startswith(PREFIX):
@@ -165,7 +190,8 @@ def describe_params(params: type[msgspec.Struct], indent: str) -> list[str]:
 def fact_lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     """Return facts as aligned lines, tables in them indented."""
     lines = []
-    for name, value in facts.items():
+    for told, value in facts.items():
+        name = one_line(str(told))
         if isinstance(value, dict):
             lines += [f"{indent}{name}", *fact_lines(value, indent + "  ")]
         elif isinstance(value, (list, tuple)) and any(len(str(item)) > LONG for item in value):
@@ -178,6 +204,8 @@ def fact_lines(facts: dict[str, Any], indent: str = "") -> list[str]:
 def _round(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, str):
+        return one_line(value)
     return "  ".join(str(_round(item)) for item in value) if isinstance(value, (list, tuple)) else value
 
 
@@ -186,12 +214,12 @@ def _default(field: typing.Any) -> str:
     return "absent" if value is None else msgspec.json.encode(value, enc_hook=str).decode()
 
 
+def _reader(store: Store, digest: str) -> Reader | None:
+    try:
+        return store.reader(digest)
+    except StoreError:  # gone, damaged or refused: its row says the rest
+        return None
+
+
 def _first_line(kind: Kind) -> str:
     return (inspect.getdoc(kind.function) or "").split("\n")[0]
-
-
-def _save_files(reader: Reader, folder: Path) -> None:
-    for name in reader.files():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(reader.file(name))

@@ -33,6 +33,7 @@ class SceneFeedback(Artifact):
     """What last round says of a scene: a budget in questions, and a weight 0..100 for each task."""
 
     type: ClassVar[str] = "feedback/1"
+    plain: ClassVar[str] = "nodes.plain:write_feedback"
 
     def __init__(self, budget: int, weights: Mapping[str, int]) -> None:
         self.budget, self.weights = budget, dict(weights)

@@ -55,6 +55,7 @@ class Probe(Artifact):
     """
 
     type: ClassVar[str] = "probe/1"
+    plain: ClassVar[str] = "nodes.plain:write_probe"
 
     def __init__(self, rows: list[ProbeRow], texts: list[list[str]], rewards: np.ndarray, logprobs: np.ndarray) -> None:
         self.rows = rows

@@ -32,6 +32,7 @@ class Curve(Artifact):
     """The curve of an experiment: a table, and `curve.png`."""
 
     type: ClassVar[str] = "curve/1"
+    plain: ClassVar[str] = "nodes.plain:write_curve"
 
     def __init__(self, rows: Sequence[CurveRow], png: bytes) -> None:
         self.rows, self.png = list(rows), png

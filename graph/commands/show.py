@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from graph.commands.operands import add_finished, open_finished
 
@@ -14,7 +13,6 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_finished(parser, "[SPEC] NODE")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--round", type=int, metavar="N", help="the round of a node inside the loop; default: last")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="write its files (pictures, tokenizers) there")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -25,6 +23,6 @@ def main(options: argparse.Namespace) -> int:
     if len(operands) != 1:
         print("dataflow show: expected [SPEC] NODE", file=sys.stderr)
         return 2
-    described = describe_node(store, operands[0], options.run, experiment, options.round, options.save)
+    described = describe_node(store, operands[0], options.run, experiment, options.round)
     print(described.json() if options.json else described.text())
     return 0

@@ -26,6 +26,7 @@ class Scores(Artifact):
     """The scores of one policy on one pool, with the means and 95 % intervals by task and overall."""
 
     type: ClassVar[str] = "scores/1"
+    plain: ClassVar[str] = "nodes.plain:write_rows"
 
     def __init__(self, rows: Sequence[Score], is_blind: bool, table: Mapping[str, Interval] | None = None) -> None:
         self.rows, self.is_blind = list(rows), is_blind

@@ -57,6 +57,7 @@ class Questions(Artifact):
     """The questions on one scene, in the order in which they were made."""
 
     type: ClassVar[str] = "questions/1"
+    plain: ClassVar[str] = "nodes.plain:write_rows"
 
     def __init__(self, rows: Sequence[Question], frames: Frames | None = None) -> None:
         """Keep the rows; `frames` serves pictures in memory, opened questions find theirs in their store."""

@@ -43,6 +43,7 @@ class Frames(Artifact):
     """F pictures of one scene with depth, instance ids and cameras."""
 
     type: ClassVar[str] = "frames/1"
+    plain: ClassVar[str] = "nodes.plain:write_pictures"
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
         "rgb": ("frame", "row", "column", "channel"),
         "depth": ("frame", "row", "column"),

@@ -26,6 +26,7 @@ class Room(Artifact):
     """One room that can be extracted: who it is, and in `data` all that extraction needs for it alone."""
 
     type: ClassVar[str] = "room/1"
+    plain: ClassVar[str] = "nodes.plain:write_rooms"
 
     def __init__(self, id: str, source: str, place: str, split: str, terms: str, data: Mapping[str, Any]) -> None:
         self.id, self.source, self.place, self.split, self.terms = id, source, place, split, terms
@@ -61,6 +62,7 @@ class Scene(Artifact):
     """
 
     type: ClassVar[str] = "scene/1"
+    plain: ClassVar[str] = "nodes.plain:write_scenes"
     parts: ClassVar = {"frames": Frames}
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
         "centre": ("object", "world"),

@@ -24,6 +24,7 @@ class Log(Artifact):
     """Metrics by training step."""
 
     type: ClassVar[str] = "log/1"
+    plain: ClassVar[str] = "nodes.plain:write_log"
 
     def __init__(self, metrics: Mapping[str, np.ndarray]) -> None:
         """Keep one (steps,) float64 array a metric."""

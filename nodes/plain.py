@@ -1,0 +1,130 @@
+"""Plain forms of our types: what `dataflow export` writes for people and for tools that know nothing of us.
+
+Types name their writer as text (`plain`), so nothing here is in an action key. A writer gets all artifacts of its type
+by their place in what is exported ("" for itself, `scene0011_00/frames`), each opened when it is asked for. JSON knows
+no NaN and no infinity: null stands for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from store.artifact import Artifact
+
+if TYPE_CHECKING:
+    from nodes.feedback import SceneFeedback
+    from nodes.policy.policy import Policy
+    from nodes.probe import Probe
+    from nodes.report import Curve
+    from nodes.scenes.frames import Frames
+    from nodes.scenes.scene import Room, Scene
+    from nodes.update.update import Log
+
+A = TypeVar("A", bound=Artifact)
+
+
+def write_rows(artifacts: Mapping[str, Any], folder: Path) -> None:
+    """Write the rows of all as one table: `questions.jsonl`."""
+    _write_table(artifacts, folder, lambda artifact: (msgspec.structs.asdict(row) for row in artifact.rows))
+
+
+def write_rooms(rooms: Mapping[str, Room], folder: Path) -> None:
+    """Write `room.jsonl`, a room a line."""
+    fields = ("id", "source", "place", "split", "terms", "data")
+    _write_table(rooms, folder, lambda room: [{name: getattr(room, name) for name in fields}])
+
+
+def write_feedback(feedback: Mapping[str, SceneFeedback], folder: Path) -> None:
+    """Write `feedback.jsonl`, a scene a line."""
+    _write_table(feedback, folder, lambda scene: [{"budget": scene.budget, "weights": scene.weights}])
+
+
+def write_probe(probes: Mapping[str, Probe], folder: Path) -> None:
+    """Write `probe.jsonl`, a question a line with its K rollouts."""
+
+    def rows(probe: Probe) -> Iterable[dict[str, Any]]:
+        drawn = zip(probe.rows, probe.texts(), probe.rewards().tolist(), probe.logprobs().tolist(), strict=True)
+        for row, texts, rewards, logprobs in drawn:
+            yield {**msgspec.structs.asdict(row), "texts": texts, "rewards": rewards, "logprobs": logprobs}
+
+    _write_table(probes, folder, rows)
+
+
+def write_log(logs: Mapping[str, Log], folder: Path) -> None:
+    """Write `log.jsonl`, a training step a line."""
+
+    def rows(log: Log) -> Iterable[dict[str, Any]]:
+        columns = [values.tolist() for values in log.metrics.values()]
+        for step, values in enumerate(zip(*columns, strict=True), start=1):
+            yield {"step": step, **dict(zip(log.metrics, values))}
+
+    _write_table(logs, folder, rows)
+
+
+def write_curve(curves: Mapping[str, Curve], folder: Path) -> None:
+    """Write `curve.jsonl`, and each curve's picture as `curve.png`."""
+    write_rows(curves, folder)
+    for place, curve in curves.items():
+        (_make(folder, place) / "curve.png").write_bytes(curve.png)
+
+
+def write_pictures(scenes: Mapping[str, Frames], folder: Path) -> None:
+    """Write every frame's colours as `0000.png`, by its index; depth and instance ids are arrays, not pictures."""
+    from PIL import Image
+
+    for place, frames in scenes.items():
+        target = _make(folder, place)
+        for index in range(len(frames)):
+            Image.fromarray(frames.rgb(index)).save(target / f"{index:04d}.png")
+
+
+def write_scenes(scenes: Mapping[str, Scene], folder: Path) -> None:
+    """Write `scene.json`: who it is, its floor, its objects as boxes, and how they stand to each other."""
+    for place, scene in scenes.items():
+        boxes = zip(scene.labels, scene.centre, scene.size, scene.rotation, scene.first_seen_s, strict=True)
+        objects = [
+            {
+                "label": label,
+                "centre_m": centre.tolist(),
+                "size_m": size.tolist(),
+                "axes": rotation.tolist(),
+                "first_seen_s": float(seen),
+            }
+            for label, centre, size, rotation, seen in boxes
+        ]
+        identity = {name: getattr(scene, name) for name in ("id", "source", "place", "split", "terms", "style")}
+        facts = {"area_m2": scene.area_m2, "floor_m": scene.polygon.tolist(), "counts": scene.counts}
+        told = {**identity, **facts, "objects": objects, "relations": list(scene.relations)}
+        (_make(folder, place) / "scene.json").write_bytes(msgspec.json.encode(told) + b"\n")
+
+
+def write_models(policies: Mapping[str, Policy], folder: Path) -> None:
+    """Write a Hugging Face model folder: config, tokenizer, processor and `model.safetensors`. Tied tensors stand in it
+    once, as the config says; a scripted policy has no weights and no folder."""
+    from safetensors.numpy import save_file
+
+    for place, policy in policies.items():
+        tensors = policy.tensors()
+        if tensors:
+            target = _make(folder, place)
+            for name, data in policy.files().items():
+                (target / name).write_bytes(data)
+            save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+
+
+def _write_table(artifacts: Mapping[str, A], folder: Path, rows: Callable[[A], Iterable[dict[str, Any]]]) -> None:
+    """Write one JSONL file named by the type; where there are several, each line begins with its artifact's place."""
+    name = next(iter(artifacts.values())).type.partition("/")[0]
+    with open(_make(folder, "") / f"{name}.jsonl", "xb") as file:
+        for place, artifact in artifacts.items():
+            entry = {"entry": place} if place else {}
+            file.writelines(msgspec.json.encode({**entry, **row}) + b"\n" for row in rows(artifact))
+
+
+def _make(folder: Path, place: str) -> Path:
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    return folder / place
