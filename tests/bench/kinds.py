@@ -1,8 +1,9 @@
-"""Small kinds for mapped.py and executors.py: rooms that are listed and extracted, and a number by itself."""
+"""Small kinds for the benches: rooms that are listed and extracted, numbers that are made, added to and summed."""
 
 from __future__ import annotations
 
 import os
+import time
 
 from msgspec import Struct
 
@@ -101,6 +102,33 @@ def add_one(number: Number) -> Number:
     """Give the next number."""
     tick()
     return Number(number.value + 1)
+
+
+@node("bench.combine", version=1)
+def combine(left: Number | None, right: Number | None, *, params: Value) -> Number:
+    """Make one number of two and another."""
+    tick()
+    above = sum(number.value for number in (left, right) if number is not None)
+    return Number((7 * above + params.value) % 1_000_003)
+
+
+class Wait(Struct, frozen=True):
+    seconds: float
+
+
+@node("bench.slow", version=1, each="number")
+def add_slowly(number: Number, *, params: Wait) -> Number:
+    """Give the next number after a while."""
+    time.sleep(params.seconds)
+    tick()
+    return Number(number.value + 1)
+
+
+@node("bench.total", version=1)
+def total(numbers: Collection[Number]) -> Number:
+    """Add all up."""
+    tick()
+    return Number(sum(number.value for number in numbers.values()))
 
 
 def tick() -> None:
