@@ -105,7 +105,8 @@ def put(store, text, lines, code):
         f"kinds.py:{name}": [digest("".join(rows[first - 1 : last]).encode()), "kinds.py", first, last]
         for name, (first, last) in lines.items()
     }
-    writer.attrs = {"units": units, "closures": {code * 64: list(units), "f" * 64: []}}
+    closures = {code * 64: list(units), "f" * 64: []}
+    writer.attrs = {"modules": {}, "origins": {}, "units": units, "closures": closures}
     writer.file("kinds.py", text.encode())
     return store.manifests.put("source/1", writer.entries())[0]
 
