@@ -17,7 +17,7 @@ from store.blobs import Blobs
 from store.condemned import SHARED_VIEW_S, Condemned
 from store.digest import digest
 from store.errors import StoreError, Unacceptable, Unreachable
-from store.manifest import Manifests, path_of
+from store.manifest import Manifests, decode, path_of
 from store.metered import Metered
 from store.mounted import Mounted
 from store.numbered import seal
@@ -192,10 +192,13 @@ class Tiers:
         return None
 
     def _keep_manifest(self, tier: Tier, output: str) -> None:
-        """Keep a manifest that a pack brought: then the next run need not ask for anything."""
+        """Keep a manifest that a pack brought, if its artifact is all in it: then the next run need not ask again."""
         data = tier.objects.held.get(path_of(output))
-        if data is not None and digest(data) == output:
-            self._manifests.place(output, data)
+        if data is None or digest(data) != output:
+            return
+        with contextlib.suppress(Unacceptable):
+            if all(entry.kind == "inline" for entry in decode(data).entries):
+                self._manifests.place(output, data)
 
     def keep(self, held: Held) -> None:
         """Keep a signed record here as it is."""
