@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-import msgspec
 import pytest
-import zstandard
 
 from store.bucket import Bucket
 from store.errors import Damaged, Unacceptable
@@ -15,7 +13,7 @@ from store.gc import Collector
 from store.numbered import seal
 from store.objects import LocalObjects
 from store.places import mark_format
-from tests.store.yard import HOUR, OLD, Lab, write_run
+from tests.store.yard import HOUR, OLD, Lab, pack, write_run
 
 
 def build(lab) -> tuple[set[str], set[str]]:
@@ -161,12 +159,6 @@ def test_a_withdrawal_outlives_what_it_withdraws(lab):
     lab.store.refs.move("x", lab.put(5000))
     lab.gc_fully()
     assert lab.objects.list(f"actions/aa/{key}/local") == []
-
-
-def pack(lab, n: int, *names: str, experiment: str = "x") -> None:
-    held = [[name, lab.objects.read(name)] for name in names]
-    payload = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(held))
-    lab.objects.create(f"packs/{experiment}/{n}", seal(payload))
 
 
 def test_old_packs_go_and_those_that_lead_to_what_goes(lab):

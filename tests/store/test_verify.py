@@ -13,7 +13,7 @@ from store.filesystem import FileSystem
 from store.numbered import seal
 from store.objects import LocalObjects
 from store.verify import Verifier
-from tests.store.test_gc import Lab, pack
+from tests.store.yard import Lab, pack
 
 
 @pytest.fixture(params=["folder", "memory", "s3", "azure"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+import zstandard
 
 from store.artifact import Artifact
 from store.gc import Collector
 from store.manifest import Entry
+from store.numbered import seal
 from store.objects import Found
 from store.open import Store
 from store.places import mark_format
@@ -188,3 +190,9 @@ def write_run(lab, run: str, ended: str = "", **events: str) -> None:
 
 
 OLD, NEW = "20261101T000000000-aaaa", "20261102T000000000-bbbb"
+
+
+def pack(lab, n: int, *names: str, experiment: str = "x") -> None:
+    held = [[name, lab.objects.read(name)] for name in names]
+    payload = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(held))
+    lab.objects.create(f"packs/{experiment}/{n}", seal(payload))
