@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import zstandard
 
-from store.bucket import Bucket
 from store.errors import Unacceptable
-from store.filesystem import FileSystem
 from store.numbered import seal
 from store.objects import LocalObjects
 from store.verify import Verifier
 from tests.store.yard import Lab, pack
 
 
-@pytest.fixture(params=["folder", "memory", "s3", "azure"])
-def lab(request, tmp_path):
-    match request.param:
-        case "folder":
-            return Lab(LocalObjects(tmp_path))
-        case "memory":
-            return Lab(FileSystem(f"memory://{os.urandom(4).hex()}/cache"))
-        case name:
-            return Lab(Bucket(request.getfixturevalue(name).url))
+@pytest.fixture
+def lab(anywhere):
+    return anywhere
 
 
 @pytest.fixture
