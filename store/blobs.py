@@ -98,14 +98,6 @@ class Blobs:
         """Write what `at_rest` of another store gave."""
         self.objects.write(blob_path(name) + suffix, data)
 
-    def is_whole(self, name: str, size: int) -> bool:
-        """Tell whether a blob is here and its bytes are the right ones."""
-        try:
-            self._read(name, size)
-        except (Missing, Damaged):
-            return False
-        return True
-
     def _bring(self, name: str, size: int) -> bytes:
         """Fetch a blob that is not whole here, and keep it; the error that is under way goes on if nobody has it."""
         data = self._fetch(name, size) if self._fetch is not None else None
