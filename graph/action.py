@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from graph.errors import UnkeyableError
-from graph.node import External, Named
+from graph.node import External, Located, Named
 from store.digest import digest
 
 KEY_FORMAT = 2
@@ -147,6 +147,7 @@ _ENCODERS: dict[type, Callable[[Any], tuple[bytes, bytes]]] = {
     tuple: _encode_list,
     dict: _encode_table,
     External: _encode_external,
+    Located: lambda value: (b"P", b""),
     Named: _encode_named,
     datetime.datetime: _encode_datetime,
     datetime.date: lambda value: (b"d", value.isoformat().encode()),
@@ -202,7 +203,10 @@ def _encode_shared(
 
 def _describe(value: Any) -> Any:
     if isinstance(value, External):
-        return f"content:{value.digest[:12]}"  # with no space: `name digest` is a Named
+        # with no space: `name digest` is a Named
+        return f"release:{value.release.replace(' ', '_')}" if value.release else f"content:{value.digest[:12]}"
+    if isinstance(value, Located):
+        return None
     if isinstance(value, Named):
         return f"{value.name} {value.code[:12]}"
     if isinstance(value, msgspec.Struct):

@@ -29,6 +29,14 @@ _known: dict[str, tuple[Stamp, str]] = {}
 _is_loaded = _is_changed = False
 
 
+def digest_external(external: External) -> External:
+    """Return it with its digest: of its content, or of the name that stands for it. Raises OSError."""
+    if external.release:
+        os.stat(external.path)
+        return External(external.path, digest(f"release/1/{external.release}".encode()), external.release)
+    return External(external.path, digest_path(external.path))
+
+
 def digest_path(path: Path) -> str:
     """Return the content digest of a file, or of a folder's relative names and contents. Raises OSError."""
     _load()
@@ -46,7 +54,7 @@ def check_externals(params: msgspec.Struct) -> None:
     """Raise ExternalChanged where a file or folder is not what its digest says any more."""
     for name in params.__struct_fields__:
         value = getattr(params, name)
-        if isinstance(value, External) and digest_path(value.path) != value.digest:
+        if isinstance(value, External) and digest_external(value).digest != value.digest:
             raise ExternalChanged(f"{value.path} was changed during the run: nothing of this action is kept")
 
 

@@ -33,13 +33,33 @@ class Facts(msgspec.Struct, frozen=True):
     version: int
     each: str | None
     packages: tuple[str, ...]
+    external: bool | str = False
+
+    def is_external(self, params: msgspec.Struct) -> bool:
+        """Tell whether the function asks a server when it is given these params."""
+        return bool(getattr(params, self.external)) if isinstance(self.external, str) else self.external
 
 
 class External(msgspec.Struct, frozen=True):
-    """A file or folder outside the store, as a param. Its content's digest enters the key, its path never does."""
+    """A file or folder outside the store, as a param. Its content's digest enters the key, its path never does.
+
+    What is too large to digest often goes by a name: `{ path = "/data/scannet", release = "v2" }` vouches that the
+    content is what that release holds, and the name alone enters the key.
+    """
 
     path: Path
     digest: str = ""
+    release: str = ""
+
+
+class Located(msgspec.Struct, frozen=True):
+    """Where a file or folder lies, as a param that enters no key.
+
+    For functions that read there only what their inputs name, by digest or by release, and check it: one file more in a
+    folder then changes the key of that file's action alone.
+    """
+
+    path: Path
 
 
 class Named(msgspec.Struct, Generic[T], frozen=True):
@@ -77,6 +97,7 @@ def node(
     each: str | None = None,
     packages: tuple[str, ...] = (),
     depends: Sequence[Any] = (),
+    external: bool | str = False,
 ) -> Callable[[F], F]:
     """Declare a function as a kind.
 
@@ -87,10 +108,12 @@ def node(
         packages: distributions whose exact version changes results (major.minor counts for all others).
         depends: what no reading of the source finds: functions, classes and modules that it reaches by computed names,
             and data files, as globs relative to its own folder. Read from the source, like all of its code.
+        external: it asks a server, which need not say the same twice: the first record wins, and is never verified by
+            running again. Or the name of a param: it asks one where that is given.
     """
 
     def attach(function: F) -> F:
-        setattr(function, FACTS, Facts(kind, version, each, packages))
+        setattr(function, FACTS, Facts(kind, version, each, packages, external))
         return function
 
     return attach

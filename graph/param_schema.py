@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from graph.node import External, Named
-from graph.params import as_written, default_of, fields_of, mentions_named
+from graph.node import External, Located, Named
+from graph.params import as_written, default_of, fields_of, mentions_named, path_type
 from graph.registry import registered
 
 Schema = dict[str, Any]
@@ -30,10 +30,18 @@ def describe_structs(types: list[type[msgspec.Struct]]) -> tuple[list[str], dict
     return names[: len(types)], definitions
 
 
+_AS_TEXT = (External, Located, Named)
+
+
 def _describe_text(hint: Any) -> Schema:
     """Return the schema of a path, or of the names of a family: those that are registered, and two forms more."""
+    path = {"type": "string", "description": "a path, relative to this file"}
+    if hint is Located:
+        return path
     if hint is External:
-        return {"type": "string", "description": "a path, relative to this file"}
+        named = {"path": {"type": "string"}, "release": {"type": "string"}}
+        required = sorted(named)
+        return {"anyOf": [path, {"type": "object", "properties": named, "required": required}]}
     names = list(registered(f"dataflow.{typing.get_args(hint)[0].__name__.lower()}"))
     other = {"type": "string", "pattern": ":", "description": "module:name, file.py:name"}
     return {"anyOf": [{"enum": names}, other]} if names else other
@@ -43,13 +51,17 @@ def _written_as_text(hint: Any) -> Iterator[Any]:
     """Yield the Structs of the contract that specs write as a text, wherever they stand in a type."""
     origin = typing.get_origin(hint) or hint
     if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
-        if origin in (External, Named):
+        if origin in _AS_TEXT:
             yield hint
             return
         for field in fields_of(origin).values():
             yield from _written_as_text(field.type)
     for inner in typing.get_args(hint):
         yield from _written_as_text(inner)
+
+
+def _is_table(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint not in _AS_TEXT
 
 
 def _complete(definitions: dict[str, Schema], name: str, cls: type[msgspec.Struct]) -> None:
@@ -62,21 +74,25 @@ def _complete(definitions: dict[str, Schema], name: str, cls: type[msgspec.Struc
         inner = schema["properties"][key] = _as_toml_has_it(schema["properties"][key])
         if mentions_named(field.type) and "default" in inner:
             inner["default"] = as_written(default_of(field))
-        unit = next((meta.extra["unit"] for meta in _metas(field.type) if meta.extra and "unit" in meta.extra), "")
+        about = next((meta.description for meta in metas(field.type) if meta.description), "")
+        if about and path_type(field.type):  # msgspec forgets it of a Struct that may be absent
+            inner.setdefault("description", about)
+        unit = next((meta.extra["unit"] for meta in metas(field.type) if meta.extra and "unit" in meta.extra), "")
         if unit:
             inner["description"] = f"{inner.get('description', '')} ({unit})".strip()
         table = inner.get("$ref", "").removeprefix(WHERE)
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct) and field.type is not External:
+        if _is_table(field.type):
             _complete(definitions, table, field.type)
             schema["properties"][key] = table_or(table)
 
 
-def _metas(hint: Any) -> Iterator[msgspec.Meta]:
+def metas(hint: Any) -> Iterator[msgspec.Meta]:
+    """Yield what is noted of a type, wherever in it."""
     for inner in typing.get_args(hint):
         if isinstance(inner, msgspec.Meta):
             yield inner
         else:
-            yield from _metas(inner)
+            yield from metas(inner)
 
 
 def _as_toml_has_it(schema: Any) -> Any:

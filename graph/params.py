@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from graph.errors import KindError, SpecError, nearest
-from graph.node import External, Named
+from graph.node import External, Located, Named
 from graph.registry import find_code, find_target, load_object
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -85,15 +85,8 @@ def fields_of(cls: type[msgspec.Struct]) -> dict[str, Any]:
 def _read_value(hint: Any, value: Any, mistakes: Mistakes, where: str, folder: Path, name: str) -> Any:
     if _is_table(hint):
         return read_params(hint, value, mistakes, where, folder, f"{name}.")
-    if is_external(hint) and isinstance(value, str):
-        base = getattr(value, "folder", folder)  # of a text from elsewhere: graph.document
-        place = os.path.expandvars(value)
-        if "${" in place:
-            mistakes.add(where, f"{name} = {value!r}", "this environment variable is not set")
-        return External((base / Path(place).expanduser()).absolute())
-    if is_external(hint):
-        mistakes.add(where, f"{name} = {value!r}", "expected text, a path")
-        return None
+    if kind := path_type(hint):
+        return _read_path(kind, value, mistakes, where, folder, name)
     try:
         return msgspec.convert(as_written(_find_named(hint, value, folder)), hint)
     except KindError as error:
@@ -108,6 +101,25 @@ def _read_value(hint: Any, value: Any, mistakes: Mistakes, where: str, folder: P
         return None
 
 
+def _read_path(
+    kind: type[External | Located], value: Any, mistakes: Mistakes, where: str, folder: Path, name: str
+) -> External | Located | None:
+    """Return where a path leads: a text, or for an External `{ path = "...", release = "..." }`."""
+    given = {"path": value} if isinstance(value, str) else value
+    has_release = isinstance(given, dict) and kind is External and set(given) == {"path", "release"}
+    texts = given.values() if has_release else [value]
+    if not all(isinstance(text, str) and text for text in texts):
+        also = ', or { path = "...", release = "..." }' if kind is External else ""
+        mistakes.add(where, f"{name} = {value!r}", f"expected text, a path{also}")
+        return None
+    base = getattr(given["path"], "folder", folder)  # of a text from elsewhere: graph.document
+    place = os.path.expandvars(given["path"])
+    if "${" in place:
+        mistakes.add(where, f"{name} = {given['path']!r}", "this environment variable is not set")
+    found = (base / Path(place).expanduser()).absolute()
+    return External(found, release=str(given["release"])) if has_release else kind(found)
+
+
 def mentions_named(hint: Any) -> bool:
     """Tell whether a type is or holds a Named."""
     if _is_table(hint):
@@ -116,7 +128,7 @@ def mentions_named(hint: Any) -> bool:
 
 
 def _is_table(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint is not External
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint not in (External, Located)
 
 
 def default_of(field: Any) -> Any:
@@ -157,7 +169,7 @@ def as_written(value: Any) -> Any:
     """Return a value of a param as a spec says it: plain, with registered objects by their names."""
     if isinstance(value, Named):
         return value.name
-    if isinstance(value, msgspec.Struct) and not isinstance(value, External):
+    if isinstance(value, msgspec.Struct) and not isinstance(value, (External, Located)):
         return {field.encode_name: as_written(getattr(value, field.name)) for field in fields_of(type(value)).values()}
     if isinstance(value, tuple):
         return [as_written(item) for item in value]
@@ -170,14 +182,23 @@ def as_written(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
-def is_external(hint: Any) -> bool:
-    """Tell whether a field holds an External, maybe an absent one."""
-    return hint is External or External in typing.get_args(hint)
+def path_type(hint: Any) -> type[External | Located] | None:
+    """Return External or Located if a field holds one, maybe an absent one; else None."""
+    return next((kind for kind in alternatives(hint) if kind in (External, Located)), None)
+
+
+def alternatives(hint: Any) -> list[Any]:
+    """Return the types that a field may hold, without what is noted: X and None of `Annotated[X, ...] | None`."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return alternatives(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return [one for item in typing.get_args(hint) for one in alternatives(item)]
+    return [hint]
 
 
 def type_text(hint: Any) -> str:
     """Return a type as people write it: `int >= 1`, `'a' | 'b'`, `list[str]`, `path`."""
-    if is_external(hint):
+    if path_type(hint):
         return "path"
     if typing.get_origin(hint) is Named:
         return f"name of a {typing.get_args(hint)[0].__name__.lower()}"

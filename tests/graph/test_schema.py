@@ -122,7 +122,7 @@ def test_params_have_bounds_defaults_and_units(schema):
         "default": 0.1,
         "description": "lowest pass rate, inclusive",
     }
-    assert schema["definitions"]["Extract"]["properties"]["every_s"]["description"] == "time between frames (s)"
+    assert schema["definitions"]["Extract"]["properties"]["every_s"]["description"] == "time between drawn frames (s)"
 
 
 class Inner(Struct, frozen=True):
@@ -164,3 +164,18 @@ def test_command_prints_it(lab, schema):
     done = lab.command("schema")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads(json.dumps(schema))
+
+
+class Noted(Struct, frozen=True):
+    path: Annotated[External, Meta(description="a file of text")] | None = None
+
+
+def test_path_with_a_note_is_a_path_that_is_explained():
+    (name,), definitions = describe_structs([Noted])
+    schema = {"$ref": f"#/definitions/{name}", "definitions": definitions}
+    given = {"a.txt": [], 5: ["path"]}
+    for value, wrong in given.items():
+        errors = jsonschema.Draft7Validator(schema).iter_errors({"path": value})
+        assert [error.path[0] for error in errors] == wrong
+    path = definitions[name]["properties"]["path"]
+    assert path["description"] == "a file of text"

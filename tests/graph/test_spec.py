@@ -80,7 +80,7 @@ DIR/toy.toml: [compute] worker = 3: no such param; did you mean 'workers'?
 DIR/toy.toml: [compute] executor = 'slurm': expected 'inline' | 'local' | 'remote'
 DIR/toy.toml: [nodes.data] params.frist = 2: no such param; did you mean 'first'?
 DIR/toy.toml: [nodes.data] params.count = -1: expected int >= 0
-DIR/toy.toml: [nodes.data] params.path = 5: expected text, a path
+DIR/toy.toml: [nodes.data] params.path = 5: expected text, a path, or { path = "...", release = "..." }
 DIR/toy.toml: [nodes.scaled] sede = 3: no such key here; did you mean 'seed'?
 DIR/toy.toml: [nodes.scaled] params: factor = -2.0: need 0 or more
 DIR/toy.toml: [nodes.scaled] inputs.bias = 'a b': expected name, name[-1], name[past], name[last], name[all] or \
@@ -289,6 +289,43 @@ def test_content_of_an_external_enters_the_key_and_its_path_does_not(lab):
     (lab.folder / "two" / "inner" / "a.txt").rename(lab.folder / "two" / "inner" / "b.txt")
     lab.run(text.replace("FOLDER", "two"))
     assert lab.executed == {"list": 1}
+
+
+READ = """
+[experiment]
+name = "read"
+
+[nodes.files]
+kind = "TOYS:read"
+params = PARAMS
+"""
+
+
+def reading(lab, params):
+    lab.run(READ.replace("TOYS", toys()).replace("PARAMS", params))
+    return lab.executed.get("read", 0)
+
+
+def test_a_release_stands_for_content_that_is_not_digested(lab):
+    (lab.folder / "big").mkdir()
+    assert reading(lab, '{ path = { path = "big", release = "v2" } }') == 1
+    (lab.folder / "big" / "more.txt").write_text("more")
+    assert reading(lab, '{ path = { path = "big", release = "v2" } }') == 0
+    assert reading(lab, '{ path = { path = "big", release = "v3" } }') == 1
+    with pytest.raises(SpecError, match="gone': no such file"):
+        reading(lab, '{ path = { path = "gone", release = "v3" } }')
+    with pytest.raises(SpecError, match=r'expected text, a path, or { path = "...", release = "..." }'):
+        reading(lab, '{ path = { path = "big" } }')
+
+
+def test_a_located_folder_enters_no_key(lab):
+    for name in ("here", "there"):
+        (lab.folder / name).mkdir()
+    assert reading(lab, '{ folder = "here" }') == 1
+    (lab.folder / "there" / "more.txt").write_text("more")
+    assert reading(lab, '{ folder = "there" }') == 0
+    with pytest.raises(SpecError, match="expected text, a path"):
+        reading(lab, "{ folder = 3 }")
 
 
 def test_missing_external_names_its_path(lab):

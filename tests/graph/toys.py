@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta, Struct
 
-from graph.node import External, Progress, node
+from graph.node import External, Located, Progress, node
 from store.artifact import Artifact, Reader, Writer
 from store.collection import Collection
 
@@ -86,6 +86,18 @@ def make_list(*, params: List) -> Collection[Numbers]:
     count_call("list")
     numbers = range(params.first, params.first + params.count)
     return Collection(Numbers, {f"e{n:03d}": Numbers([n] * params.size) for n in numbers})
+
+
+class Read(Struct, frozen=True, forbid_unknown_fields=True):
+    path: External | None = None
+    folder: Located | None = None
+
+
+@node("toy.read", version=1)
+def read(*, params: Read) -> Numbers:
+    """Count the files of a folder that enters no key."""
+    count_call("read")
+    return Numbers([len(list(params.folder.path.iterdir())) if params.folder else 0])
 
 
 class Scale(Struct, frozen=True, forbid_unknown_fields=True):
@@ -266,3 +278,14 @@ def count_runs(items: Collection[Numbers]) -> Numbers:
     """Give how often anything ran: what no body may do."""
     count_call("count_runs")
     return Numbers([Path(os.environ["TOYS_COUNT"]).read_text().count("\n")])
+
+
+class Ask(Struct, frozen=True, forbid_unknown_fields=True):
+    server: str = ""
+
+
+@node("toy.ask", version=1, external="server")
+def ask(items: Collection[Numbers], *, params: Ask) -> Numbers:
+    """Give what a server says, which is another thing each time; without one, how many items there are."""
+    count_call("ask")
+    return count_runs(items) if params.server else Numbers([len(items)])
