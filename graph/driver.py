@@ -8,7 +8,7 @@ moment and be run again. Independent instances finish when one fails.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ from graph.lookup import Lookup, Work, put_collection
 from graph.mapping import Mapping
 from graph.queue import Queue
 from graph.repair import Repairs
+from graph.rest import LISTED, NONE, Lost, lost_lines
 from graph.rounds import Instance
 from graph.spec import Spec
 from graph.task import Call, Outcome, Task
@@ -27,11 +28,9 @@ from store.open import type_name
 from store.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from graph.team import Team
-
-LISTED = 10  # failed elements of one map that the terminal names; all are in the run's events
 
 
 class Driver:
@@ -52,6 +51,7 @@ class Driver:
         self.computed = 0
         self.found = 0
         self.failures: list[str] = []
+        self.left_out: list[str] = []  # elements that failed and may
         self.tracebacks: list[str] = []
         self._waiting = {label: instance.upstream() for label, instance in lookup.instances.items()}
         self._readers: dict[str, list[str]] = {label: [] for label in self._waiting}
@@ -101,10 +101,12 @@ class Driver:
     def _start(self, instance: Instance) -> None:
         """Find one instance's output or begin to make it. Raises StoreError where its inputs cannot be read."""
         label = instance.label
-        if instance.node.kind is None:
-            return self._finish(label, self.lookup.outputs[label], self.lookup.sizes[label], "hit")
+        if instance.node.kind is None or label in self.lookup.rests:
+            self.left_out += self.lookup.rests.get(label, [])
+            lost = self.lookup.lost[label]
+            return self._finish(label, self.lookup.outputs[label], self.lookup.sizes[label], "hit", lost)
         work = self.lookup.work(instance)
-        record = None if label in self.forced else self.lookup.find(work.key)
+        record = None if label in self.forced else self.lookup.find_whole(work)
         if record is not None:
             self.found += 1
             total = record.ran.get("elements", 0)
@@ -182,8 +184,9 @@ class Driver:
             facts = {"key": outcome.key, "seconds": outcome.seconds, "traceback": outcome.traceback}
             return self.events.emit(label, "failed", error=outcome.error, log=outcome.log, **facts)
         state: State = "hit" if outcome.is_found else "done"
-        facts = {"key": outcome.key, "seconds": outcome.seconds, "ran": int(state == "done")}
-        self._finish(label, outcome.output, outcome.size, state, log=outcome.log, **facts)
+        ran = int(state == "done")
+        facts = {"key": outcome.key, "seconds": outcome.seconds, "log": outcome.log}
+        self._finish(label, outcome.output, outcome.size, state, NONE, ran=ran, **facts)
 
     def _take_element(self, mapping: Mapping, call: Call, outcome: Outcome) -> None:
         outcome = msgspec.structs.replace(outcome, element=call.element)
@@ -199,11 +202,16 @@ class Driver:
             self._end_map(mapping)
 
     def _note_failure(self, label: str, element: str | None, outcome: Outcome) -> None:
-        if element is not None and self._maps[label].failed > LISTED:
-            return
         on = f" on {element!r}" if element is not None else ""
-        self.failures.append(f"node {label} (action {outcome.key[:8]}) failed{on}: {outcome.error}")
-        self.tracebacks.append(outcome.traceback)
+        told = f"node {label} (action {outcome.key[:8]}) failed{on}: {outcome.error}", outcome.traceback
+        if element is None:
+            self._tell_failures([told])
+        elif len(self._maps[label].failures) < LISTED:
+            self._maps[label].failures.append(told)
+
+    def _tell_failures(self, told: Sequence[tuple[str, str]]) -> None:
+        self.failures += [line for line, _ in told]
+        self.tracebacks += [traceback for _, traceback in told]
 
     def _fail(self, label: str, error: str) -> None:
         """End an instance whose inputs cannot be read."""
@@ -212,29 +220,40 @@ class Driver:
         self.events.emit(label, "failed", error=error)
 
     def _end_map(self, mapping: Mapping) -> None:
-        """The barrier: no element is left, so write the collection and one record for the whole map."""
+        """The barrier: no element is left, so write the collection and one record for the whole map.
+
+        Where elements failed and may, or what they read was lost so, their readers get the rest; no record says that
+        this is the map's output.
+        """
         work = mapping.work
         del self._maps[work.label]
-        facts = {"total": work.total, "done": len(mapping.entries), "seconds": mapping.seconds}
-        if mapping.failed:
-            error = f"{mapping.failed} of {work.total} elements failed"
-            if mapping.failed > LISTED:
-                more = mapping.failed - LISTED
-                self.failures.append(f"node {work.label} failed on {more} more: `dataflow log {work.label}` lists all")
-            return self.events.emit(work.label, "failed", key=work.key, error=error, **facts)
+        facts: dict[str, Any] = {"total": work.total, "done": len(mapping.entries), "seconds": mapping.seconds}
+        lost = {**work.lost, **mapping.lost}
+        if lost:
+            may_fail = self.lookup.instances[work.label].node.may_fail
+            facts["error"] = mapping.told(may_fail)
+            gone = lost_lines(work.label, work.lost)
+            if mapping.is_unlucky or mapping.failed > may_fail or not mapping.entries:
+                self._tell_failures(mapping.failures or [(line, "") for line in gone])
+                if more := mapping.failed - len(mapping.failures):
+                    log = f"`dataflow log {work.label}` lists all"
+                    self._tell_failures([(f"node {work.label} failed on {more} more: {log}", "")])
+                return self.events.emit(work.label, "failed", key=work.key, **facts)
+            self.left_out += [line for line, _ in mapping.failures] + gone
         entries = [Entry(key, "artifact", *held) for key, held in mapping.entries.items()]
         store = self.lookup.store.rewriting()  # it may be there, damaged
         item = type_name(work.kind.output)
         output, size = put_collection(store, item, entries)
-        ran = {"elements": work.total, "ran": mapping.ran, "seconds": round(mapping.seconds, 4)}
-        described = work.action.described()
-        store.commit(Record(work.key, output, size, PREFIX + item, described, ran, self.lookup.source))
-        self.queue.give(work.label, work.key)
-        self._finish(work.label, output, size, "done", key=work.key, ran=mapping.ran, **facts)
+        if not lost:
+            ran = {"elements": work.total, "ran": mapping.ran, "seconds": round(mapping.seconds, 4)}
+            described = work.action.described()
+            store.commit(Record(work.key, output, size, PREFIX + item, described, ran, self.lookup.source))
+            self.queue.give(work.label, work.key)
+        self._finish(work.label, output, size, "done", lost, key=work.key, ran=mapping.ran, **facts)
 
-    def _finish(self, label: str, output: str, size: int, state: State, **facts) -> None:
+    def _finish(self, label: str, output: str, size: int, state: State, lost: Lost = NONE, **facts) -> None:
         """Make an output known, and ready what waited for nothing more."""
-        self.lookup.learn(label, output, size)
+        self.lookup.learn(label, output, size, lost)
         self.events.emit(label, state, output=output, **facts)
         for reader in self._readers[label]:
             upstream = self._waiting[reader]

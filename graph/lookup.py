@@ -13,11 +13,12 @@ import msgspec
 from graph.action import Action, ActionKeys, action_seed, canonical
 from graph.distributions import versions
 from graph.errors import UnkeyableError
-from graph.externals import digest_path
+from graph.externals import digest_external
 from graph.kinds import Input
 from graph.node import External
-from graph.params import Mistakes, fields_of, is_external, named_in
+from graph.params import Mistakes, fields_of, named_in
 from graph.registry import find_code
+from graph.rest import NONE, Lost, inherit, lost_partners
 from graph.rounds import Instance, Source
 from graph.shipping import put_source
 from graph.spec import NodeSpec, Spec
@@ -37,11 +38,18 @@ class Work:
     """What an instance comes to: its action as a whole and, for a map, a call an element.
 
     `params` are the node's, Externals digested. `zipped` names the collections of which an element sees its own entry;
-    they are opened when elements are asked for: a map that is found whole never needs them.
+    they are opened when elements are asked for: a map that is found whole never needs them. `partners`
+    says what was lost of them.
     """
 
     def __init__(
-        self, store: Store, instance: Instance, params: msgspec.Struct, action: Action, zipped: dict[str, str | None]
+        self,
+        store: Store,
+        instance: Instance,
+        params: msgspec.Struct,
+        action: Action,
+        zipped: dict[str, str | None],
+        partners: dict[str, Lost],
     ) -> None:
         assert instance.node.kind is not None
         self.instance = instance
@@ -52,12 +60,23 @@ class Work:
         self.key = ActionKeys(action).key(action.inputs, None, action.seed)
         self._store = store
         self._zipped = zipped
+        self._partners = partners
         self._entries: dict[str, dict[str, str]] | None = None
 
     @property
     def total(self) -> int:
-        """How many elements there are; 0 for a whole node."""
-        return len(self._opened()[self.kind.facts.each]) if self.kind.facts.each else 0
+        """How many elements there are to look up or run; 0 for a whole node."""
+        return len(self._opened()[self.kind.facts.each]) - len(self.lost) if self.kind.facts.each else 0
+
+    @functools.cached_property
+    def lost(self) -> Lost:
+        """The elements that are left out: what they would read was lost, which is not to be taken for absent."""
+        if not self._partners:
+            return {}
+        entries = self._opened()
+        driving = entries[self.kind.facts.each or ""]
+        found = ((element, by, name) for name, lost in self._partners.items() for element, by in lost.items())
+        return {element: by for element, by, name in found if element in driving and element not in entries[name]}
 
     def calls(self) -> Iterator[Call]:
         """Yield what there is to look up or run: one call an element, in the order of their ids, or the whole node."""
@@ -67,6 +86,8 @@ class Work:
         keys = ActionKeys(msgspec.structs.replace(self.action, is_map=False))
         entries = self._opened()
         for element in entries[self.kind.facts.each or ""]:
+            if element in self.lost:
+                continue
             inputs = {**self.action.inputs, **{name: own.get(element) for name, own in entries.items()}}
             seed = self._seed(element)
             yield Call(element, keys.key(inputs, element, seed), seed, inputs)
@@ -92,7 +113,9 @@ class Lookup:
     """Forms keys and finds records for the instances of one spec.
 
     `outputs` and `sizes` (of manifests, in bytes) hold what is known so far, by label, at first the stored artifacts
-    that stand for nodes; `damaged` the keys whose output is there, but not whole; `asked` all keys that were looked up.
+    that stand for nodes; `lost` what an output lacks since an element failed that may; `rests` the maps of which
+    only the rest is wanted, with what that lacks in words; `damaged` the keys whose output
+    is there, but not whole; `asked` all keys that were looked up.
     Raises:
         SpecError: an External's path cannot be read, a param cannot enter a key, a stored artifact is of another type.
         NotFoundError: an artifact that the spec names is not in the store.
@@ -104,12 +127,15 @@ class Lookup:
             store.tiers.read_ahead(spec.experiment.name)
         self.outputs: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
+        self.lost: dict[str, Lost] = {}
+        self.rests: dict[str, list[str]] = {}
         self.damaged: set[str] = set()
         self.asked: set[str] = set()
         self.stored: dict[str, str] = {}
         self._params = prepare_params(spec, instances)
         self._packages: dict[int, dict[str, str]] = {}
         self._sources: dict[tuple[str, ...], str] = {}
+        self.instances = instances
         for label, instance in instances.items():
             if instance.node.kind is None:
                 name = instance.node.artifact or ""
@@ -117,8 +143,9 @@ class Lookup:
                 self.learn(label, found)
         self.instances = fit_stored(spec, store, instances, self.outputs)
 
-    def learn(self, label: str, output: str, size: int | None = None) -> None:
-        """Take note of what an instance gave."""
+    def learn(self, label: str, output: str, size: int | None = None, lost: Lost = NONE) -> None:
+        """Take note of what an instance gave, and of elements that were lost in it."""
+        self.lost[label] = {**inherit(self.instances[label], self.lost), **lost}
         self.outputs[label] = output
         self.sizes[label] = self.store.manifests.size(output) if size is None else size
 
@@ -147,7 +174,9 @@ class Lookup:
             is_map=kind.facts.each is not None,
         )
         zipped = {name: inputs[name] for name, source in instance.sources.items() if source.is_zipped}
-        return Work(self.store, instance, params, action, zipped)
+        return Work(
+            self.store, instance, params, action, zipped, lost_partners(instance, self.lost) if is_whole else {}
+        )
 
     def _packages_of(self, node: NodeSpec) -> dict[str, str]:
         """Return the versions that count: of what the kind reaches, and of what objects reach that its params name."""
@@ -157,6 +186,11 @@ class Lookup:
             named = versions(tuple(name for code in codes for name in code.foreign), ())
             self._packages[id(node)] = {**named, **node.kind.packages, "python": PYTHON}
         return self._packages[id(node)]
+
+    def find_whole(self, work: Work) -> Record | None:
+        """Return the record of a node, of a map as a whole. One that leaves elements out has none: its inputs alone
+        do not say that these were lost."""
+        return None if work.lost else self.find(work.key)
 
     def find(self, key: str) -> Record | None:
         """Return the record of an action if its output is there too, whole, here or in a shared store."""
@@ -244,8 +278,8 @@ def digest_externals(node: NodeSpec, mistakes: Mistakes) -> msgspec.Struct:
     for field in fields_of(type(node.params)).values():
         value = getattr(node.params, field.name)
         try:
-            if is_external(field.type) and isinstance(value, External):
-                value = changed[field.name] = External(value.path, digest_path(value.path))
+            if isinstance(value, External):
+                value = changed[field.name] = digest_external(value)
             canonical(value)
         except OSError as error:
             what = error.strerror.lower() if error.strerror else str(error)

@@ -25,8 +25,15 @@ class Mapping:
         self.n_seen = 0
         self.under_way = 0
         self.ran = 0
-        self.failed = 0
+        self.lost: dict[str, str] = {}  # elements that failed -> this instance
+        self.failures: list[tuple[str, str]] = []  # the first of them: a line and its traceback
+        self.is_unlucky = False  # the machine failed some: another run may have them
         self.seconds = 0.0
+
+    @property
+    def failed(self) -> int:
+        """How many elements failed."""
+        return len(self.lost)
 
     @property
     def is_seen(self) -> bool:
@@ -51,6 +58,14 @@ class Mapping:
             self.ran += 1
             self.seconds += outcome.seconds
         if outcome.error:
-            self.failed += 1
+            self.lost[outcome.element or ""] = self.work.label
+            self.is_unlucky |= outcome.failure != "error"
         else:
             self.entries[outcome.element or ""] = (outcome.output, outcome.size)
+
+    def told(self, may_fail: int) -> str:
+        """Return how many elements are left out, and whether that may be."""
+        texts = [f"{self.failed} of {self.work.total} elements failed"] if self.failed else []
+        texts += [f"may_fail = {may_fail}"] if 0 < self.failed <= may_fail and self.entries else []
+        texts += [f"{len(self.work.lost)} left out, lost before"] if self.work.lost else []
+        return "; ".join(texts)

@@ -35,6 +35,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resources: Annotated[dict[str, Amount], msgspec.Meta(description="what its worker must have: { GPU = 1 }")] = {}
     retries: Annotated[int, msgspec.Meta(ge=0, description="after failures of the machine, not its own")] = 2
     timeout: Annotated[float, msgspec.Meta(gt=0, description="seconds for one action")] | None = None
+    may_fail: Annotated[int, msgspec.Meta(ge=0, description="elements that may; readers get the rest")] = 0
 
 
 NO_TERMS = Terms()
@@ -55,6 +56,7 @@ class NodeSpec(msgspec.Struct, frozen=True):
     resources: dict[str, float] = {}
     retries: int = 2
     timeout: float | None = None
+    may_fail: int = 0
 
 
 class NodeReader:
@@ -149,6 +151,7 @@ class NodeReader:
             terms.resources,
             terms.retries,
             terms.timeout,
+            terms.may_fail,
         )
 
     def _read_kind(self, name: Any, where: str) -> Kind | None:

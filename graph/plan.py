@@ -112,7 +112,7 @@ class Planner:
         if instance.node.kind is None:
             return Planned(label, "hit", seconds=0.0)
         work = self.reasons.present.works[label] = lookup.work(instance)
-        record = lookup.find(work.key)
+        record = lookup.find_whole(work)
         if record is not None:
             lookup.learn(label, record.output, record.size)
             return Planned(label, "hit", "", record.ran.get("elements", 0), seconds=0.0)

@@ -96,6 +96,9 @@ class Reasons:
             has_changed = last.key not in ("", work.key)  # since no record tells of a failed action, nobody knows how
             since = "has changed since it failed" if has_changed else "failed in its last run"
             return Reason(f"{since}: {last.error}", records=records)
+        is_same = last is not None and bool(last.output) and last.key in ("", work.key)
+        if missing and is_same and self._lookup.record(work.key) is None:
+            return Reason(f"{len(missing)} of {work.total} elements have no record", records=records)
         if is_new and last is not None and last.output:
             return Reason("its record is gone", records=records)
         if not ranked:

@@ -179,7 +179,7 @@ def fit(gives: type[Artifact], wanted: Input, entry: str | None, is_rounds: bool
     """Fit what a producer gives to what an input wants.
 
     Where the input wants a type that is one of the given artifact's parts, the part is taken (`update` for
-    `update.weights`).
+    `update.weights`); under `each`, also the one that is a collection of it.
     Returns:
         The entry to take of each given artifact, and whether the input is zipped.
     Raises:
@@ -202,9 +202,10 @@ def fit(gives: type[Artifact], wanted: Input, entry: str | None, is_rounds: bool
         return entry, False
     if wanted.is_mapped and _text(gives) == PREFIX + _text(target):
         return entry, True
-    parts = [part for part, cls in gives.parts.items() if _text(cls) == _text(target)] if entry is None else []
-    if len(parts) == 1:
-        return parts[0], False
+    for wish, is_zipped in ((_text(target), False), (PREFIX + _text(target), True)):
+        parts = [part for part, cls in gives.parts.items() if _text(cls) == wish] if entry is None else []
+        if len(parts) == 1 and (wanted.is_mapped or not is_zipped):
+            return parts[0], is_zipped
     raise ValueError(f"gives {_text(gives)}, expected {_text(target)}")
 
 

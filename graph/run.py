@@ -13,12 +13,14 @@ from graph.asked import suggest
 from graph.driver import Driver
 from graph.errors import NotFoundError, RunError, SpecError
 from graph.events import Event, Events, Listener
-from graph.lookup import Lookup
+from graph.lookup import Lookup, Work, put_collection
+from graph.rest import LISTED, lost_lines
 from graph.rounds import Instance, unroll
 from graph.runs import End, Root, RunLog, put_result
 from graph.spec import Spec
+from store.manifest import Entry
 from store.objects import LocalObjects
-from store.open import Store
+from store.open import Store, type_name
 from store.places import mark_format
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 class Result(msgspec.Struct, frozen=True):
     """What a run gave: `digest` is that of all outputs together.
 
-    `unsent` says why outputs were not passed on to shared stores, by label.
+    `unsent` says why outputs were not passed on to shared stores, by label; `left_out` which elements failed that may,
+    and which others were left out for that, a line each.
     """
 
     run: str
@@ -38,6 +41,7 @@ class Result(msgspec.Struct, frozen=True):
     found: int
     seconds: float
     unsent: dict[str, str] = {}
+    left_out: list[str] = []
 
 
 def run(
@@ -103,7 +107,7 @@ def run(
     if until is None and only is None:  # a part of the results must not stand for all of them
         store.refs.move(spec.experiment.name, digest)
     unsent = team.unsent if team is not None else {}
-    return Result(log.id, digest, lookup.outputs, driver.computed, driver.found, seconds, unsent)
+    return Result(log.id, digest, lookup.outputs, driver.computed, driver.found, seconds, unsent, driver.left_out)
 
 
 def _tell_pushes(listeners: tuple[Listener, ...], done: int, total: int) -> None:
@@ -143,14 +147,39 @@ def select_until(instances: dict[str, Instance], until: str | None, option: str 
 
 
 def check_inputs(lookup: Lookup, only: str, option: str = "--only") -> None:
-    """Make known what `only` reads. Raises NotFoundError: it is not in the store."""
+    """Make known what `only` reads, of maps whose elements may fail the rest.
+
+    Raises NotFoundError: it is not in the store.
+    """
     wanted = set(find_labels(lookup.instances, only, option))
     for label, instance in lookup.instances.items():
         if instance.node.kind is None:
             continue
         is_known = instance.upstream() <= lookup.outputs.keys()
-        record = lookup.find(lookup.work(instance).key) if is_known else None
+        work = lookup.work(instance) if is_known else None
+        record = lookup.find_whole(work) if work is not None else None
         if record is not None:
             lookup.learn(label, record.output, record.size)
-        elif label not in wanted:
+        elif label not in wanted and (work is None or not _learn_rest(lookup, work)):
             raise NotFoundError(f"{option} {only}: it needs {label}, which is not in the store: run that first")
+
+
+def _learn_rest(lookup: Lookup, work: Work) -> bool:
+    """Make known what is left of a map without a record: the elements that have one, if no more lack it than may fail.
+
+    `lookup.rests` says what is missing of it. False: it is no map, or too few of its elements are there.
+    """
+    may_fail = work.instance.node.may_fail
+    if not work.action.is_map or not (may_fail or work.lost):
+        return False
+    held = [(call.element or "", lookup.find(call.key)) for call in work.calls()]
+    entries = [Entry(key, "artifact", record.output, record.size) for key, record in held if record is not None]
+    missing = [key for key, record in held if record is None]
+    if len(missing) > may_fail or not entries:
+        return False
+    output, size = put_collection(lookup.store, type_name(work.kind.output), entries)
+    lookup.learn(work.label, output, size, {**work.lost, **dict.fromkeys(missing, work.label)})
+    first = ", ".join(map(repr, missing[:LISTED]))
+    told = f"node {work.label}: {len(missing)} of {work.total} elements have no record: {first}"
+    lookup.rests[work.label] = ([told] if missing else []) + lost_lines(work.label, work.lost)
+    return True

@@ -63,7 +63,7 @@ def _identity(instance: Instance, own: dict[str, int]) -> tuple[Any, ...]:
         node.artifact or node.kind_name,
         encode_params(node.params),
         instance.seed if node.kind is not None and node.kind.draws else None,
-        (node.threads, node.retries, node.timeout, *sorted(node.resources.items())),
+        (node.threads, node.retries, node.timeout, node.may_fail, *sorted(node.resources.items())),
         *sources,
     )
 

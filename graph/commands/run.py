@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from graph.commands.operands import add_spec, print_rows, size_text
@@ -58,6 +59,8 @@ def main(options: argparse.Namespace) -> int:
         f"run {result.run}: {result.computed} computed, {result.found} found, {result.seconds:.2f} s\n"
         f"result {result.digest}"
     )
+    for line in result.left_out:
+        print(line, file=sys.stderr)
     for line in tell_traffic(store, result):
         print(line)
     if spec.variants:
@@ -75,6 +78,9 @@ def tell_recomputed(spec: Spec, store: Store, name: str) -> bool:
 
     is_different = False
     for compared in recompute(spec, store, name):
+        if compared.is_external:
+            print(f"{compared.label}: asks a server, its first answers stand; not run again")
+            continue
         n_lines = len(compared.differences)
         as_before = compared.actions - n_lines
         print(f"{compared.label}: {compared.actions} actions again, {as_before} gave what they had given")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from graph.errors import RunError
+from graph.errors import NotFoundError, RunError
+from graph.plan import make_plan
+from graph.recompute import recompute
+from tests.graph.conftest import TOYS
 
 MAP = """
 [experiment]
@@ -106,6 +109,145 @@ def test_failed_element_is_listed_and_the_rest_is_kept(lab):
     assert lab.executed == {"scale": 1}
 
 
+def test_elements_that_may_fail_are_left_out_for_their_readers(lab):
+    text = MAP.replace('kind = "TOYS:scale"', 'kind = "TOYS:scale"\nmay_fail = 1', 1)
+    events = []
+    result = lab.run(text, "nodes.scaled.params.fail_on=[1.0]", listeners=[events.append])
+    assert entries(lab, result.outputs["scaled"]) == {"e000": 0, "e002": 4}
+    assert lab.values(result.outputs["sum"]) == [4]
+    (ended,) = [event for event in events if event.label == "scaled" and event.state == "done"]
+    assert ended.error == "1 of 3 elements failed; may_fail = 1"
+    # the failed one is tried again, and what depends on the rest is found
+    again = lab.run(text, "nodes.scaled.params.fail_on=[1.0]")
+    assert lab.executed == {"scale": 1} and again.digest == result.digest
+    # nobody who wants all of it takes the rest for it
+    with pytest.raises(RunError, match="failed on 'e001'"):
+        lab.run(MAP, "nodes.scaled.params.fail_on=[1.0]")
+
+
+def test_more_failures_than_may_be_end_the_run(lab):
+    text = MAP.replace('kind = "TOYS:scale"', 'kind = "TOYS:scale"\nmay_fail = 1', 1)
+    with pytest.raises(RunError) as caught:
+        lab.run(text, "nodes.scaled.params.fail_on=[1.0, 2.0]")
+    assert len(caught.value.failures) == 2
+    with pytest.raises(RunError):  # nothing would be left
+        lab.run(text.replace("may_fail = 1", "may_fail = 3"), "nodes.scaled.params.fail_on=[0.0, 1.0, 2.0]")
+
+
+PARTNER = """
+[experiment]
+name = "partner"
+[nodes.data]
+kind = "TOYS:make_list"
+[nodes.mid]
+kind = "TOYS:scale"
+may_fail = 1
+inputs = { item = "data" }
+params = { fail_on = [1.0] }
+[nodes.scaled]
+kind = "TOYS:scale"
+inputs = { item = "data", bias = "mid" }
+params = { factor = 10.0 }
+[nodes.last]
+kind = "TOYS:scale"
+inputs = { item = "data", bias = "scaled" }
+params = { factor = 100.0 }
+"""
+
+
+@pytest.mark.parametrize("more", ["", '[compute]\nexecutor = "local"\nworkers = 1\n'])
+def test_element_that_a_zipped_input_lost_is_left_out_and_told(lab, more):
+    events = []
+    result = lab.run(more + PARTNER, listeners=[events.append])
+    # e000: 0, 0 * 10 + 0, 0 * 100 + 0; e002: 2 * 2 = 4, 2 * 10 + 4 = 24, 2 * 100 + 24 = 224; never e001 without a bias
+    assert entries(lab, result.outputs["scaled"]) == {"e000": 0, "e002": 24}
+    assert entries(lab, result.outputs["last"]) == {"e000": 0, "e002": 224}
+    assert lab.executed == {"list": 1, "scale": 3 + 2 + 2}
+    told = {event.label: event.error for event in events if event.state == "done"}
+    assert told["mid"] == "1 of 3 elements failed; may_fail = 1"
+    assert told["scaled"] == told["last"] == "1 left out, lost before"
+    again = lab.run(more + PARTNER)  # the lost one is tried again, the rest is found
+    assert lab.executed == {"scale": 1} and again.digest == result.digest
+    mended = lab.run(more + PARTNER, "nodes.mid.params.fail_on=[]")  # e001: 1 * 2, 10 + 2, 100 + 12
+    assert entries(lab, mended.outputs["last"]) == {"e000": 0, "e001": 112, "e002": 224}
+
+
+def test_lost_elements_are_lost_behind_maps_over_them_and_nodes_between(lab):
+    own = PARTNER.replace('bias = "mid"', 'bias = "over"').replace(
+        "[nodes.scaled]",
+        """[nodes.over]
+kind = "TOYS:scale"
+inputs = { item = "mid" }
+[nodes.scaled]""",
+    )
+    assert entries(lab, lab.run(own).outputs["scaled"]) == {"e000": 0, "e002": 28}  # 2 * 2 * 2 = 8; 20 + 8
+    (lab.folder / "kinds.py").write_text(
+        "from toys import Numbers\nfrom graph.node import node\nfrom store.collection import Collection\n"
+        "@node('toy.sift', version=1)\ndef sift(items: Collection[Numbers]) -> Collection[Numbers]:\n"
+        "    return Collection(Numbers, {key: items[key] for key in items if key != 'e002'})\n"
+    )
+    (lab.folder / "toys.py").write_text(TOYS.read_text())
+    between = (
+        PARTNER.replace('bias = "mid"', 'bias = "sifted"')
+        .replace(
+            "[nodes.scaled]",
+            """[nodes.sifted]
+kind = "kinds.py:sift"
+inputs = { items = "mid" }
+[nodes.scaled]""",
+        )
+        .replace("TOYS", "toys.py")
+    )
+    # e002 was not lost: the node between took it out, so it runs without a bias
+    assert entries(lab, lab.run(between).outputs["scaled"]) == {"e000": 0, "e002": 20}
+
+
+def test_record_of_a_map_without_bias_does_not_stand_for_a_lost_one(lab):
+    # the same inputs by digest: a `mid` that never had e001
+    short = PARTNER.replace('inputs = { item = "data" }', 'inputs = { item = "one" }').replace("may_fail = 1\n", "")
+    short += "".join(f'[nodes.{name}]\nkind = "TOYS:make_list"\nparams = {{ {more} }}\n' for name, more in ())
+    short = short.replace(
+        "[nodes.mid]",
+        """[nodes.one]
+kind = "TOYS:make_list"
+params = { count = 1 }
+[nodes.mid]""",
+    )
+    full = lab.run(short)
+    assert entries(lab, full.outputs["scaled"]) == {"e000": 0, "e001": 10, "e002": 20}
+    lost = lab.run(PARTNER.replace("may_fail = 1", "may_fail = 2"), "nodes.mid.params.fail_on=[1.0, 2.0]")
+    assert lost.outputs["mid"] == full.outputs["mid"]
+    assert entries(lab, lost.outputs["scaled"]) == {"e000": 0}
+
+
+def test_what_was_left_out_is_told_after_the_run(lab):
+    done = lab.command("run", lab.write(PARTNER))
+    assert done.returncode == 0 and "computed" in done.stdout
+    failed, *left = done.stderr.splitlines()[-3:]
+    assert failed.startswith("node mid (action ") and failed.endswith("on 'e001': ValueError: value 1.0 is not wanted")
+    assert left == [f"node {name} left out 'e001', since mid failed on it" for name in ("scaled", "last")]
+
+
+def test_nodes_below_a_partial_map_run_alone(lab):
+    text = MAP.replace('kind = "TOYS:scale"', 'kind = "TOYS:scale"\nmay_fail = 1', 1)
+    failing = "nodes.scaled.params.fail_on=[1.0]"
+    whole = lab.run(text, failing)
+    alone = lab.run(text, failing, "nodes.sum.params.tag='again'", only="sum")
+    assert lab.executed == {"sum": 1} and lab.values(alone.outputs["sum"]) == [4]  # 0 * 2 + 2 * 2
+    assert alone.left_out == ["node scaled: 1 of 3 elements have no record: 'e001'"]
+    assert alone.outputs["scaled"] == whole.outputs["scaled"]
+    (compared,) = recompute(lab.load(text, failing), lab.store, "sum")
+    assert compared.actions == 1 and not compared.differences
+    planned = {one.label: one for one in make_plan(lab.load(text, failing), lab.store)}
+    assert planned["scaled"].reason == "1 of 3 elements have no record" and planned["scaled"].missing == 1
+    # elements behind a lost one stay out, too
+    lab.run(PARTNER)
+    last = lab.run(PARTNER, "nodes.last.params.factor=1000.0", only="last")
+    assert entries(lab, last.outputs["last"]) == {"e000": 0, "e002": 2024} and lab.executed == {"scale": 2}
+    with pytest.raises(NotFoundError, match="it needs scaled, which is not in the store"):
+        lab.run(text, "nodes.scaled.params.factor=3.0", only="sum")
+
+
 def test_element_that_failed_by_accident_runs_alone_next_time(lab, tmp_path):
     kinds = tmp_path / "kinds.py"
     kinds.write_text(
@@ -146,3 +288,11 @@ def test_collection_of_thousands_is_split_and_still_maps(lab):
     assert lab.values(result.outputs["sum"]) == [4100 * 4099]  # twice the sum of 0..4099
     lab.run(MAP, "nodes.data.params.count=4101")
     assert lab.executed == {"list": 1, "scale": 1, "sum": 1}
+
+
+def test_map_of_which_nothing_is_left_fails(lab):
+    text = PARTNER.replace('item = "data", bias = "mid"', 'item = "one", bias = "mid"')
+    text += '[nodes.one]\nkind = "TOYS:make_list"\nparams = { first = 1, count = 1 }\n'
+    with pytest.raises(RunError) as caught:
+        lab.run(text)
+    assert caught.value.failures == ["node scaled left out 'e001', since mid failed on it"]
