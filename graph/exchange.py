@@ -11,11 +11,12 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from graph.classes import find_class
-from graph.errors import ExportError
+from graph.errors import ExportError, nearest
 from graph.kinds import Kind
 from graph.registry import load_object
 from store.artifact import Artifact
@@ -45,21 +46,24 @@ class Opened(Mapping[str, Artifact]):
 
 
 def export_artifact(
-    store: Store, label: str, digest: str, kinds: Sequence[Kind], folder: Path, is_plain: bool = False
+    store: Store, label: str, digest: str, kinds: Sequence[Kind], folder: Path, is_plain: bool = False, form: str = ""
 ) -> Path:
     """Write an artifact to a folder that is empty or not there; return the folder.
 
     Args:
         kinds: those that may know its type and the types inside.
         is_plain: write the plain form alone, which cannot be imported.
+        form: write the plain form of that name alone, where types have several; "" is the one they all have.
     Raises:
-        ExportError: the folder is taken, or there is no plain form or it cannot be written.
+        ExportError: the folder is taken, or there is no such plain form or it cannot be written.
         Unacceptable: the artifact's keys cannot stand in one folder.
     """
     listing = make_listing(store, digest)
+    if form:
+        _check_form(label, listing, kinds, form)
     with _new_folder(folder) as new:
-        _write_plain(store, listing, kinds, new / PLAIN, folder)
-        if not is_plain:
+        _write_plain(store, listing, kinds, new / PLAIN, folder, form)
+        if not (is_plain or form):
             write_entries(store, listing, new)
         elif not (new / PLAIN).exists():
             raise ExportError(f"{label} is {listing.type}, which has no plain form here: export it without --plain")
@@ -108,21 +112,44 @@ def _line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _write_plain(store: Store, listing: Listing, kinds: Sequence[Kind], target: Path, folder: Path) -> None:
-    """Let every type that has a plain form write it, once for all artifacts of that type."""
+def places_by_type(listing: Listing) -> dict[str, dict[str, str]]:
+    """Return the digests of an artifact and of all inside, by type and by place ("" for itself)."""
     places: dict[str, dict[str, str]] = {}
     for path, each in listing.walk():
         places.setdefault(each.type, {})[path] = each.digest
-    for name, digests in places.items():
+    return places
+
+
+def load_named(cls: type[Artifact], target: str) -> Callable[..., Any]:
+    """Import what a type names as `module:function`, or as `:function` of its own module."""
+    module, _, attribute = target.partition(":")
+    found: Callable[..., Any] = load_object(module or cls.__module__, attribute)
+    return found
+
+
+def _check_form(label: str, listing: Listing, kinds: Sequence[Kind], form: str) -> None:
+    """Raise ExportError where no type inside has a plain form of that name."""
+    classes = [find_class(name, kinds) for name in places_by_type(listing)]
+    known = sorted({name for cls in classes if cls is not None for name in getattr(cls, "forms", ())})
+    if form not in known:
+        forms = f"it has {', '.join(known)}{nearest(form, known)}" if known else "it has none by name"
+        raise ExportError(f"{label} is {listing.type}, which has no form {form!r}: {forms}")
+
+
+def _write_plain(
+    store: Store, listing: Listing, kinds: Sequence[Kind], target: Path, folder: Path, form: str = ""
+) -> None:
+    """Let every type that has the plain form write it, once for all artifacts of that type."""
+    for name, digests in places_by_type(listing).items():
         cls = find_class(name, kinds)
-        if cls is None or not getattr(cls, "plain", ""):
+        writer = (cls.forms.get(form, "") if form else cls.plain) if isinstance(cls, type) else ""
+        if not writer or not isinstance(cls, type):
             continue
-        module, _, attribute = cls.plain.partition(":")
-        write = load_object(module or cls.__module__, attribute)
+        write = load_named(cls, writer)
         try:
             write(Opened(store, cls, digests), target)
         except Exception as error:
-            raise ExportError(f"{folder}: plain form of {name} by {cls.plain}: {_line(error)}") from error
+            raise ExportError(f"{folder}: plain form of {name} by {writer}: {_line(error)}") from error
 
 
 @contextlib.contextmanager

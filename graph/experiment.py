@@ -137,6 +137,10 @@ class Output:
     def __repr__(self) -> str:
         return describe(self._store, self.label, self.digest, self._class()).text()
 
+    def __iter__(self) -> Iterator[str]:
+        """Yield the keys of what stands inside: scene ids of a collection."""
+        return iter(self._reader.artifacts())
+
     def summary(self) -> dict[str, Any]:
         """Return the facts that its type tells."""
         return describe(self._store, self.label, self.digest, self._class()).facts
@@ -180,10 +184,10 @@ class Output:
             raise NotFoundError(f"{self.label} is {self.type} and has no table {table!r}")
         return pandas.DataFrame({name: self._reader.array(f"{table}/{name}") for name in columns})
 
-    def export(self, folder: str | Path, plain: bool = False) -> Path:
+    def export(self, folder: str | Path, plain: bool = False, form: str = "") -> Path:
         """Write it to a folder that other tools open and `dataflow import` reads back; with `plain`, what is for people
-        alone. Return the folder. Raises ExportError: there is something in it."""
-        return export_artifact(self._store, self.label, self.digest, self._kinds, Path(folder), plain)
+        alone, or the plain `form` of that name. Return the folder. Raises ExportError: there is something in it."""
+        return export_artifact(self._store, self.label, self.digest, self._kinds, Path(folder), plain, form)
 
     def _class(self) -> builtins.type[Artifact] | None:
         return find_class(self.type, self._kinds)

@@ -27,11 +27,15 @@ AT_ONCE = 16  # calls of a task
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """An instance whose actions ran again: how many there were, and a line for each that did not give what it had."""
+    """An instance whose actions ran again: how many there were, and a line for each that did not give what it had.
+
+    `is_external`: it asks a server, so none ran.
+    """
 
     label: str
     actions: int
     differences: list[str]
+    is_external: bool = False
 
 
 def recompute(spec: Spec, store: Store, name: str) -> Iterator[Compared]:
@@ -50,6 +54,9 @@ def recompute(spec: Spec, store: Store, name: str) -> Iterator[Compared]:
             if lookup.instances[label].node.kind is None:
                 continue
             work = lookup.work(lookup.instances[label])
+            if work.kind.facts.is_external(work.params):
+                yield Compared(label, 0, [], is_external=True)
+                continue
             calls = list(work.calls())
             with contextlib.suppress(StoreError):  # a body that needs it says so
                 pull(store, sorted({one for call in calls for one in call.inputs.values() if one is not None}))

@@ -16,7 +16,6 @@ import msgspec
 from graph.code import Code, project, read_code, settle_modules
 from graph.distributions import KINDS, distributions_of, installed, registered, versions
 from graph.errors import KindError, nearest
-from graph.node import FACTS
 from store.digest import digest
 
 
@@ -61,11 +60,15 @@ def load_object(module: str, attribute: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), attribute, None)
     except (Exception, SystemExit) as error:
-        source = project().find(module)
-        place = source.origin if source is not None else module
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise KindError(f"{place} cannot be imported: {text}") from error
+        raise KindError(f"{_place(module)} cannot be imported: {text}") from error
     if found is None:
-        known = [key for key, value in vars(sys.modules[module]).items() if hasattr(value, FACTS)]
-        raise KindError(f"{module} has no {attribute!r}{nearest(attribute, known)}")
+        known = [key for key, value in vars(sys.modules[module]).items() if callable(value) and key[0] != "_"]
+        raise KindError(f"{_place(module)} has no {attribute!r}{nearest(attribute, known)}")
     return found
+
+
+def _place(module: str) -> str:
+    """Return the file of a project's module, whose name may be made up; the name of any other."""
+    source = project().find(module)
+    return source.origin if source is not None else module

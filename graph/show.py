@@ -11,14 +11,17 @@ from typing import Any
 import msgspec
 
 from graph.asked import find_asked, one_variant
-from graph.classes import find_class, likely_kinds
+from graph.classes import find_class, known_kinds, likely_kinds
 from graph.errors import KindError, NotFoundError, nearest
 from graph.kinds import Kind, NoParams, find_kind
-from graph.params import as_written, default_of, is_external, type_text
+from graph.origin import Origins
+from graph.param_schema import metas
+from graph.params import alternatives, as_written, default_of, path_type, type_text
 from graph.runs import Runs
 from store.artifact import Artifact, Reader
 from store.attributes import DEPTH, is_deeper, is_group
 from store.collection import PREFIX
+from store.digest import is_digest
 from store.encoding import decode_metadata
 from store.errors import StoreError, Unacceptable, one_line
 from store.open import Store, type_name
@@ -66,9 +69,44 @@ def find_output(
 ) -> tuple[str, str, Iterator[Kind]]:
     """Return the label and digest of what a node, or an entry of it, gave in a run, and the kinds that may know it.
 
+    A digest, or a name of the store that no node of the latest run has, stands for itself.
+
     Raises:
         NotFoundError: no such run, node, round or entry, or the node gave nothing in that run.
     """
+    if is_digest(node):
+        return node[:12], node, _kinds_of(store, node, run, experiment)
+    try:
+        return _find_in_run(store, node, run, experiment, round)
+    except NotFoundError:
+        named = store.resolve(node) if run is None and round is None else None
+        if named is None:
+            raise
+        return node, named, _kinds_of(store, named, run, experiment)
+
+
+def find_origins(store: Store, digest: str, run: str | None, experiment: str | None) -> Origins:
+    """Return what an artifact was made from, as the run that `find_output` reads tells."""
+    runs = Runs(store)
+    found = run or next(runs.ids(experiment), None)
+    outcomes = runs.outcomes(found).values() if found is not None else ()
+    return Origins(store, digest, {event.output: event.key for event in outcomes if event.output and event.key})
+
+
+def _kinds_of(store: Store, digest: str, run: str | None, experiment: str | None) -> Iterator[Kind]:
+    """Return the kinds that may know an artifact: first the one that gave it in the run, where one did."""
+    runs = Runs(store)
+    found = run or next(runs.ids(experiment), None)
+    events = runs.outcomes(found).values() if found is not None else ()
+    event = next((event for event in events if event.output == digest), None)
+    if found is None or event is None:
+        return iter(known_kinds(None))
+    return likely_kinds(store, runs.root(found), event)
+
+
+def _find_in_run(
+    store: Store, node: str, run: str | None, experiment: str | None, round: int | None
+) -> tuple[str, str, Iterator[Kind]]:
     runs = Runs(store)
     found = runs.find(run, experiment)
     outcomes = runs.outcomes(found)
@@ -174,13 +212,16 @@ def describe_params(params: type[msgspec.Struct], indent: str) -> list[str]:
     """Return a line a field: name, type, default, unit, description."""
     lines = []
     for field in msgspec.structs.fields(params) if params is not NoParams else ():
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct) and not is_external(field.type):
-            lines.append(f"{indent}{field.encode_name}  a table")
-            lines += describe_params(field.type, indent + "  ")
-            continue
-        meta = [item for item in typing.get_args(field.type)[1:] if isinstance(item, msgspec.Meta)]
+        held = alternatives(field.type)
+        table = next((one for one in held if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
+        meta = list(metas(field.type))
         unit = next((item.extra["unit"] for item in meta if item.extra and "unit" in item.extra), "")
         about = next((item.description for item in meta if item.description), "")
+        if table is not None and not path_type(table):
+            optional = ["may be absent"] if type(None) in held else []
+            lines.append("  ".join(filter(None, [f"{indent}{field.encode_name}", "a table", *optional, about])))
+            lines += describe_params(table, indent + "  ")
+            continue
         default = "required" if field.required else f"= {_default(field)}"
         pieces = [f"{indent}{field.encode_name}", type_text(field.type), default, unit, about]
         lines.append("  ".join(piece for piece in pieces if piece))
@@ -188,7 +229,15 @@ def describe_params(params: type[msgspec.Struct], indent: str) -> list[str]:
 
 
 def fact_lines(facts: dict[str, Any], indent: str = "") -> list[str]:
-    """Return facts as aligned lines, tables in them indented."""
+    """Return facts as lines, tables in them indented; rows of the same few facts are lines under one head."""
+    if _are_rows(facts):
+        rows = [
+            ("", *next(iter(facts.values()))),
+            *((one_line(str(k)), *map(_round, v.values())) for k, v in facts.items()),
+        ]
+        widths = [max(len(str(cell)) for cell in column) for column in zip(*rows)]
+        aligned = ("  ".join(f"{cell!s:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+        return [f"{indent}{line}" for line in aligned]
     lines = []
     for told, value in facts.items():
         name = one_line(str(told))
@@ -199,6 +248,17 @@ def fact_lines(facts: dict[str, Any], indent: str = "") -> list[str]:
         else:
             lines.append(f"{indent}{name}  {_round(value)}")
     return lines
+
+
+def _are_rows(facts: dict[str, Any]) -> bool:
+    """Tell whether facts are two or more tables of the same few numbers and short texts."""
+    tables = list(facts.values())
+    if len(tables) < 2 or not all(isinstance(table, dict) and len(table) in range(2, 7) for table in tables):
+        return False
+    cells = [cell for table in tables for cell in table.values()]
+    return all(table.keys() == tables[0].keys() for table in tables) and all(
+        isinstance(cell, (int, float, str)) and len(str(cell)) <= LONG for cell in cells
+    )
 
 
 def _round(value: Any) -> Any:

@@ -43,12 +43,17 @@ class Artifact:
 
     `plain` names, as `module:function` (or `:function` of the type's own module), what writes its plain form: called
     with all artifacts of the type that are exported together, by their place, and the folder for them. It is a name
-    and no method, so that how pictures are saved is no part of the key of whatever makes them.
+    and no method, so that how pictures are saved is no part of the key of whatever makes them. `forms` names the
+    writers of further plain forms likewise, by the form's name. `page` names what draws them for people: called with
+    the same artifacts, with what finds those that they were made from (by type), and with the number of items wanted;
+    it returns one self-contained HTML text.
     """
 
     type: ClassVar[str]
     parts: ClassVar[dict[str, builtins.type[Artifact]]] = {}
     plain: ClassVar[str] = ""
+    forms: ClassVar[Mapping[str, str]] = {}
+    page: ClassVar[str] = ""
     digest: str | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -118,10 +123,11 @@ class Writer:
         """Write a file that is no array (a tokenizer, a picture), under `files/`."""
         self._bytes(FILES + name, data)
 
-    def artifact(self, name: str, value: Artifact) -> None:
-        """Place a whole artifact inside this one; an opened one goes by its digest and is not written again."""
+    def artifact(self, name: str, value: Artifact) -> str:
+        """Place a whole artifact inside this one and return its digest; an opened one is not written again."""
         written, size = self._store.put_sized(value)
         self._add(Entry(name, "artifact", written, size))
+        return written
 
     def entries(self) -> list[Entry]:
         """Return all entries, the group's own zarr.json among them."""
@@ -195,6 +201,12 @@ class Reader:
         if not meta.shape or not 0 <= start <= stop <= meta.shape[0]:
             raise IndexError(f"{name}: rows {start}..{stop} of shape {meta.shape}")
         return self._read([(name, meta, start, stop)])[0]
+
+    def chunk_rows(self, name: str, row: int) -> tuple[int, int]:
+        """Return where the chunk that holds a row begins and ends: reading all of it costs what that row does."""
+        meta = self._meta(name)
+        start = row - row % meta.chunk_rows
+        return start, min(start + meta.chunk_rows, meta.shape[0])
 
     def table(self, name: str, row_type: type[Row]) -> list[Row]:
         """Return a table's rows as structs. Raises Unacceptable where its columns hold no such rows."""

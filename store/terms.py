@@ -1,8 +1,8 @@
 """Terms: under which licence data may be used, as far as the artifacts say.
 
-An artifact that holds data of others names their terms in its attribute `terms`, a text that begins with whose they
-are: "ScanNet: non-commercial research; ...". What refers to such data and holds none of it (a question pool) names
-none there.
+An artifact that holds data of others names their terms in its attribute `terms`: a text that begins with whose they
+are, "ScanNet: non-commercial research; ...", or a list of such texts. What refers to such data and holds none of it (a
+question pool) names none there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FREE = {"", "generated", "CC0-1.0", "CC-BY-4.0", "Apache-2.0", "MIT"}
 
 
 class _Attributes(msgspec.Struct, frozen=True):
-    terms: str = ""
+    terms: str | list[str] = ""
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -38,4 +38,5 @@ def withheld_by(attributes: bytes, allowed: Collection[str]) -> str:
         terms = _decoder.decode(attributes).attributes.terms
     except msgspec.MsgspecError:
         return ""
-    return "" if terms in FREE or terms.partition(":")[0] in allowed else terms
+    named = [terms] if isinstance(terms, str) else terms
+    return next((each for each in named if each not in FREE and each.partition(":")[0] not in allowed), "")

@@ -15,6 +15,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--round", type=int, metavar="N", help="the round of a node inside the loop; default: last")
     about = "only what is for people and other tools (pictures, tables, a model folder); it cannot be imported"
     parser.add_argument("--plain", action="store_true", help=about)
+    about = "the plain form of that name alone, where a type has several: a wrong one tells which there are"
+    parser.add_argument("--format", metavar="NAME", default="", help=about)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -28,7 +30,7 @@ def main(options: argparse.Namespace) -> int:
         return 2
     node, folder = operands[0], Path(operands[1])
     label, digest, kinds = find_output(store, node, options.run, experiment, options.round)
-    export_artifact(store, label, digest, list(kinds), folder, options.plain)
+    export_artifact(store, label, digest, list(kinds), folder, options.plain, options.format)
     print(f"{label}  {store.reader(digest).type}  {digest}")
     for part in sorted(folder.iterdir()):
         n_files = sum(path.is_file() for path in part.rglob("*"))

@@ -167,6 +167,55 @@ def test_kinds_tell_params_with_types_defaults_and_units(dataflow):
     assert "int >= 0" in line and "= 3" in line and "elements" in line
 
 
+NOTED = """
+from typing import Annotated
+from msgspec import Meta, Struct
+from graph.node import External, Located, node
+from store.artifact import Artifact
+
+class Box(Artifact):
+    type = "box/1"
+    def __init__(self, text): self.text = text
+    def write(self, w): w.attrs = {"text": self.text}
+
+class Inner(Struct, frozen=True):
+    depth: Annotated[int, Meta(description="how deep", extra={"unit": "m"})] = 1
+
+class P(Struct, frozen=True, forbid_unknown_fields=True):
+    count: Annotated[int, Meta(ge=1, description="boxes", extra={"unit": "pieces"})] | None = None
+    inner: Inner | None = None
+    path: Annotated[External, Meta(description="a file of text")] | None = None
+    folder: Annotated[Located, Meta(description="enters no key")] | None = None
+
+@node("toy.noted", version=1)
+def noted(*, params: P) -> Box:
+    return Box(params.path.path.read_text() if params.path else "")
+"""
+
+
+def test_notes_of_params_that_may_be_absent_are_told_and_change_nothing(lab, dataflow):
+    (lab.folder / "kinds.py").write_text(NOTED)
+    status, out, _ = dataflow("kinds", f"{lab.folder / 'kinds.py'}:noted")
+    assert status == 0
+    assert out.split("params\n")[1].splitlines() == [
+        "  count  int >= 1 | absent  = absent  pieces  boxes",
+        "  inner  a table  may be absent",
+        "    depth  int  = 1  m  how deep",
+        "  path  path  = absent  a file of text",
+        "  folder  path  = absent  enters no key",
+    ]
+    text = '[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:noted"\n'
+    text += 'params = { path = "a.txt", folder = "FOLDER" }\n'
+    spec = lab.write(text.replace("FOLDER", "."))
+    assert dataflow("run", spec)[0] == 2  # there is no a.txt
+    (lab.folder / "a.txt").write_text("one")
+    assert "1 computed" in dataflow("run", spec)[1]
+    lab.write(text.replace("FOLDER", ".."))
+    assert "0 computed" in dataflow("run", spec)[1]
+    (lab.folder / "a.txt").write_text("two")
+    assert "1 computed" in dataflow("run", spec)[1]
+
+
 def test_ls_survives_runs_that_were_killed_as_they_began(lab, loop, dataflow):
     spec = lab.write(loop)
     dataflow("run", spec)

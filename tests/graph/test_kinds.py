@@ -74,3 +74,15 @@ def test_file_that_cannot_be_imported_is_told_in_one_line(lab, text):
     done = lab.command("plan", lab.write('[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:a"'))
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert "[nodes.a] kind = 'kinds.py:a': " in done.stderr and "kinds.py cannot be imported: " in done.stderr
+
+
+def test_name_that_a_file_lacks_is_told_with_the_file_and_the_nearest_one(lab):
+    (lab.folder / "tasks.py").write_text("def higher(): ...\ndef _heigher(): ...\n")
+    kinds = "from msgspec import Struct\nfrom graph.node import Named, node\nfrom store.artifact import Artifact\n"
+    kinds += "class Task: ...\nclass P(Struct, frozen=True):\n    tasks: list[Named[Task]] = []\n"
+    kinds += "class Box(Artifact):\n    type = 'box/1'\n@node('a', version=1)\ndef a(*, params: P) -> Box: ...\n"
+    (lab.folder / "kinds.py").write_text(kinds)
+    text = '[experiment]\nname = "x"\n[nodes.a]\nkind = "kinds.py:a"\nparams = { tasks = ["tasks.py:heigher"] }'
+    with pytest.raises(SpecError) as caught:
+        lab.load(text)
+    assert f"{lab.folder / 'tasks.py'} has no 'heigher'; did you mean 'higher'?" in str(caught.value)

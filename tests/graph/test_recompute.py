@@ -55,3 +55,15 @@ def test_a_record_that_somebody_made_up_is_found_out(lab, loop, capsys):
 def test_a_node_that_is_not_there_is_told_with_the_nearest(lab, loop, capsys):
     assert main(["run", str(lab.write(loop)), "--recompute", "scalde"]) == 2
     assert "did you mean 'scaled'?" in capsys.readouterr().err
+
+
+def test_what_a_server_said_stands_and_is_not_asked_again(lab, capsys):
+    asked = FICKLE.replace("count_runs", "ask")
+    remote = asked + 'params = { server = "here" }\n'
+    lab.run(remote)
+    lab.forget()
+    assert main(["run", str(lab.write(remote)), "--recompute", "sum"]) == 0
+    assert "sum: asks a server, its first answers stand; not run again" in capsys.readouterr().out
+    assert not lab.executed
+    assert main(["run", str(lab.write(asked)), "--recompute", "sum"]) == 0
+    assert "sum: 1 actions again, 1 gave what they had given" in capsys.readouterr().out
