@@ -8,47 +8,57 @@ room ("red box"). Whatever changes a drawn room must raise VERSION: the version 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodes.scenes.camera import intrinsics, look_at
+from nodes.scenes.colours import COLOURS
+from nodes.scenes.drawn import scene_of_world
 from nodes.scenes.geometry import yaw_rotation
+from nodes.scenes.list import split_of
 from nodes.scenes.render import World
+from nodes.scenes.scene import Room, Scene
+from nodes.scenes.seeds import generator, seed_of
 from nodes.scenes.styles import find_style
-from store.digest import digest
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from nodes.scenes.extract import Extract
+    from nodes.scenes.list import ListRooms
+
 VERSION = "procedural-v1"
 TERMS = "generated"
-COLOURS: dict[str, tuple[float, float, float]] = {
-    "red": (0.86, 0.13, 0.12),
-    "green": (0.14, 0.66, 0.20),
-    "blue": (0.13, 0.27, 0.88),
-    "yellow": (0.94, 0.84, 0.12),
-    "purple": (0.60, 0.20, 0.72),
-}
 WEIGHTS = (0.10, 0.25, 0.30, 0.35)  # of 1, 2, 3, 4 boxes: most tasks compare two
 MARGIN_M = 1.75  # free ring along the walls, where the camera walks
 GAP_M = 0.12
 TRIES = 200
 
 
+class Procedural:
+    """The source of generated rooms: as many as one asks for, drawn from their numbers."""
+
+    @staticmethod
+    def rooms(params: ListRooms) -> Iterator[Room]:
+        """Yield rooms 0, 1, 2, ... of a style, without end."""
+        for number in count():
+            place = room_id(params.style, number)
+            yield Room(place, "procedural", place, split_of(place), TERMS, {"style": params.style, "number": number})
+
+    @staticmethod
+    def extract(room: Room, folder: Path | None, params: Extract) -> Scene:
+        """Return the room, drawn from its style and number."""
+        style, number = room.data["style"], room.data["number"]
+        world = build_world(style, number, params.frames, params.size_px, params.every_s)
+        counts = {label: 1 for label in world.labels}
+        return scene_of_world(room, world, counts, float(world.room_size[0] * world.room_size[1]), invented=False)
+
+
 def room_id(style: str, number: int) -> str:
     """Return a room's id, which is its place too: no two generated rooms share anything."""
     return f"{VERSION}-{style}-{number:05d}"
-
-
-def generator(*words: object) -> np.random.Generator:
-    """Return the random generator that belongs to these words alone (PCG64, named: the default may change)."""
-    import numpy as np
-
-    return np.random.Generator(np.random.PCG64(seed_of(*words)))
-
-
-def seed_of(*words: object) -> int:
-    """Return a 128-bit seed that is a function of the words alone."""
-    return int(digest("/".join(str(word) for word in words).encode())[:32], 16)
 
 
 class Layout:
@@ -121,7 +131,7 @@ def _walk(layout: Layout, style: str, number: int, frames: int) -> np.ndarray:
         eye = [x * math.cos(angle), y * math.sin(angle), _draw(rng, low, high)]
         target = [_draw(rng, -0.7, 0.7), _draw(rng, -0.7, 0.7), _draw(rng, 0.2, 0.8)]
         poses.append(look_at(eye, target))
-    return np.stack(poses)
+    return np.stack(poses) if poses else np.zeros((0, 4, 4))
 
 
 def _draw(rng: np.random.Generator, low: float, high: float) -> float:

@@ -55,10 +55,11 @@ class Relation(Struct, frozen=True):
 class Scene(Artifact):
     """One room's objects, extent, what each frame shows of them, and how they stand to each other.
 
-    labels N names; centre, size (N, 3) m, size in full lengths; rotation (N, 3, 3) rows = axes; polygon (V,
-    2) m; visibility (F, N) share of surface points shown; pixels (F, N); first_seen_s (N,), NaN = never.
-    `counts` is the source's own number of instances by label, which in annotated rooms can differ from the
-    number of boxes.
+    labels N names; centre, size (N, 3) m, size in full lengths; rotation (N, 3, 3) rows = axes; polygon (V, 2) m, no
+    row if the outline is not known; visibility (F, N) share of surface points shown; pixels (F, N); first_seen_s (N,),
+    NaN = never. F = 0: no frame says what is seen, as in annotated rooms without a recording. `area_m2` is None where
+    nobody knows it. `counts` is the source's own number of instances by label, which in annotated rooms can differ
+    from the number of boxes.
     """
 
     type: ClassVar[str] = "scene/1"
@@ -80,15 +81,19 @@ class Scene(Artifact):
         arrays: Mapping[str, np.ndarray] | Reader,
         *,
         labels: Sequence[str],
-        area_m2: float,
+        area_m2: float | None,
         area_assumed: bool,
         polygon_assumed: bool,
         counts: Mapping[str, int],
         style: str = "",
         relations: Sequence[Relation] | None = None,
         frames: Frames | None = None,
+        lost: Mapping[str, str] | None = None,
     ) -> None:
-        """Take identity (id, source, place, split, terms), arrays as in DIMS (or a reader of them) and facts."""
+        """Take identity (id, source, place, split, terms), arrays as in DIMS (or a reader of them) and facts.
+
+        `lost` says, by what the source should have but has not ("poses", "depth", "labels"), why.
+        """
         self.id, self.source, self.place = room["id"], room["source"], room["place"]
         self.split, self.terms = room["split"], room["terms"]
         self.labels, self.counts, self.style = [*labels], dict(counts), style
@@ -96,6 +101,7 @@ class Scene(Artifact):
         self._arrays = Arrays(arrays)
         self._reader = arrays if isinstance(arrays, Reader) else None
         self._relations, self._frames = relations, frames
+        self.lost = dict(lost or {})
 
     @property
     def centre(self) -> Floats:
@@ -133,11 +139,16 @@ class Scene(Artifact):
         return self._arrays["first_seen_s"]
 
     @property
+    def has_frames(self) -> bool:
+        """Whether there are pictures."""
+        return self._frames is not None or (self._reader is not None and self._reader.has("frames"))
+
+    @property
     def frames(self) -> Frames:
-        """The pictures, an artifact of their own."""
+        """The pictures, an artifact of their own. Raises KeyError if the scene has none."""
         if self._frames is None:
-            if self._reader is None:
-                raise KeyError(f"scene {self.id} was made without frames")
+            if self._reader is None or not self.has_frames:
+                raise KeyError(f"scene {self.id} has no frames")
             self._frames = self._reader.artifact("frames", Frames)
         return self._frames
 
@@ -162,10 +173,13 @@ class Scene(Artifact):
     def write(self, w: Writer) -> None:
         facts = ("labels", "area_m2", "area_assumed", "polygon_assumed", "counts", "style")
         w.attrs.update(_identity(self), **{name: getattr(self, name) for name in facts})
+        if self.lost:
+            w.attrs["lost"] = self.lost
         for name, dims in self.DIMS.items():
             w.array(name, self._arrays[name], dims)
         w.table("relations", self.relations, Relation)
-        w.artifact("frames", self.frames)
+        if self.has_frames:
+            w.artifact("frames", self.frames)
 
     @classmethod
     def open(cls, r: Reader) -> Self:
@@ -179,9 +193,10 @@ class Scene(Artifact):
             **_identity(self),
             "objects": len(self.labels),
             "labels": sorted(set(self.labels)),
-            "area_m2": round(self.area_m2, 2),
+            "area_m2": None if self.area_m2 is None else round(self.area_m2, 2),
             "frames": len(self.visibility),
             "never_seen": never,
+            **({"lost": self.lost} if self.lost else {}),
         }
 
 

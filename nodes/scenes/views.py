@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nodes.scenes.camera import look_at
 from nodes.scenes.geometry import point_box_distance
-from nodes.scenes.procedural import generator, seed_of
+from nodes.scenes.seeds import generator, seed_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,20 +29,26 @@ LOOKS = 24  # of the nearest spots are tried for a free line of sight
 def invent_views(
     room_id: str, boxes: tuple[Floats, Floats, Floats], walls: tuple[Floats, Floats, Floats], frames: int
 ) -> Floats:
-    """Return T_wc (F, 4, 4): frame f looks at object order[f mod N] from a free spot that sees it."""
+    """Return T_wc (F, 4, 4): frame f looks at object order[f mod N] from a free spot that sees it.
+
+    A room without objects is looked at from its spots in turn, towards its middle.
+    """
     import numpy as np
 
     rng = generator(VERSION, room_id, "camera")
     centre = boxes[0]
     order = sorted(range(len(centre)), key=lambda i: (seed_of(VERSION, room_id, "order", i), i))
     spots = _free_spots(rng, boxes, walls)
+    if not order:
+        away = spots[np.abs(spots[:, :2] - walls[0][:2]).max(1) > 1e-3]
+        return np.array([look_at(away[f % len(away)], walls[0]) for f in range(frames)]).reshape(-1, 4, 4)
     poses = []
     for f in range(frames):
         target = order[f % len(order)]
         spot = _best_spot(spots, target, boxes, visit=f // len(order))
         wobble = np.array([rng.random() - 0.5 for _ in range(3)]) * [0.6, 0.6, 0.3]
         poses.append(look_at(spot, centre[target] + wobble))
-    return np.stack(poses)
+    return np.stack(poses) if poses else np.zeros((0, 4, 4))
 
 
 def _best_spot(spots: Floats, target: int, boxes: tuple[Floats, Floats, Floats], visit: int) -> Floats:
@@ -73,7 +79,8 @@ def _free_spots(
     local = (rng.random((CANDIDATES, 3)) - 0.5) * np.maximum(size - [0.5, 0.5, 0.0], 0.1)
     local[:, 2] = np.minimum(1.2 + 0.6 * rng.random(CANDIDATES), size[2] - 0.2) - size[2] / 2
     spots = middle + sum(local[:, k : k + 1] * rotation[k] for k in range(3))
-    clear = np.min([point_box_distance(spots, *box) for box in zip(*boxes, strict=True)], axis=0)
+    none = np.full(len(spots), np.inf)
+    clear = np.min([none, *(point_box_distance(spots, *box) for box in zip(*boxes, strict=True))], axis=0)
     return spots[clear >= min(FREE_M, float(clear.max()))]
 
 

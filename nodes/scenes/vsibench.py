@@ -1,16 +1,17 @@
-"""Annotated real rooms of VSI-Bench's metadata (ScanNet, ARKitScenes): oriented boxes, area, counts by
+"""Annotated real rooms of VSI-Bench's metadata (ScanNet, ScanNet++, ARKitScenes): oriented boxes, area, counts by
 category.
 
 The file holds no frames, poses or outline. Walls are the tightest upright box around all boxes, widened to
 the given area; cameras are invented from the room's id: from free spots at eye height, each looking at one
 object in turn. Both are marked so in the Scene. Boxes and `object_counts` disagree for some categories; both
-are carried. Fails with one line that names file, room and field for every broken room.
+are carried. A broken room is listed with what is wrong with it, and its extraction alone fails, by room and field.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,9 +19,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nodes.scenes.camera import intrinsics
+from nodes.scenes.colours import category_colour
+from nodes.scenes.drawn import scene_of_world
 from nodes.scenes.geometry import box_corners, into_box, yaw_rotation
-from nodes.scenes.procedural import seed_of
+from nodes.scenes.list import split_of
 from nodes.scenes.render import World
+from nodes.scenes.scene import Room, Scene
+from nodes.scenes.seeds import seed_of
 from nodes.scenes.styles import find_style
 from nodes.scenes.views import invent_views
 
@@ -28,15 +33,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from nodes.scenes.extract import Extract
+    from nodes.scenes.list import ListRooms
+
     Floats = NDArray[np.float64]
 
 VERSION = "vsibench-v1"
 TERMS = {
     "scannet": "ScanNet: non-commercial research; VSI-Bench metadata: Apache-2.0",
+    "scannetpp": "ScanNet++: non-commercial research; VSI-Bench metadata: Apache-2.0",
     "arkitscenes": "ARKitScenes: non-commercial research; VSI-Bench metadata: Apache-2.0",
 }
+UNKNOWN_TERMS = "unknown"
 WALL_M = 0.05
 LONGEST_M = 100.0  # no room is longer; grids of points grow with the cube of it
+MIRROR = [[1.0], [1.0], [-1.0]]
 CEILING_M = 2.4
 
 Triple = Annotated[list[float], Meta(min_length=3, max_length=3)]
@@ -55,32 +66,50 @@ class Entry(Struct, frozen=True):
 
     dataset: str
     room_size: float
-    room_center: Triple
     object_counts: dict[str, int]
     object_bbox: dict[str, list[Box]]
 
 
-def load_entries(path: Path) -> dict[str, dict[str, Any]]:
-    """Return room id -> its own part of the file, checked, in plain JSON values.
+class VsiBench:
+    """The source of annotated rooms: a *_meta_info_val.json."""
+
+    @staticmethod
+    def rooms(params: ListRooms) -> Iterator[Room]:
+        """Yield the file's rooms in the order of their ids, each with its own part of the file."""
+        assert params.path is not None  # ListRooms holds this
+        for name, part in sorted(load_entries(params.path.path).items()):
+            data: dict[str, Any] = {"style": params.style}
+            try:
+                entry = entry_of(part)
+                data["entry"], dataset = msgspec.to_builtins(entry), entry.dataset
+            except ValueError as error:
+                data["broken"], dataset = str(error), ""
+                print(f"{params.path.path}: room {name!r}: {error}")
+            place = place_of(name, dataset)
+            yield Room(name, "vsibench", place, split_of(place), TERMS.get(dataset, UNKNOWN_TERMS), data)
+
+    @staticmethod
+    def extract(room: Room, folder: Path | None, params: Extract) -> Scene:
+        """Return the room with assumed walls and invented cameras; with `frames = 0` what is annotated alone."""
+        if "broken" in room.data:
+            raise ValueError(f"room {room.id!r}: {room.data['broken']}")
+        entry = entry_of(room.data["entry"])
+        world = build_world(room.id, entry, room.data["style"], params.frames, params.size_px, params.every_s)
+        return scene_of_world(room, world, entry.object_counts, entry.room_size, invented=True)
+
+
+def load_entries(path: Path) -> dict[str, Any]:
+    """Return room id -> its own part of the file, not checked yet.
 
     Raises:
-        ValueError: the file cannot be read, or holds broken rooms: a line each, with file, room and field.
+        ValueError: the file cannot be read, or is no table of rooms.
     """
     try:
-        document = msgspec.convert(json.loads(path.read_bytes()), dict[str, Any])
+        return msgspec.convert(json.loads(path.read_bytes()), dict[str, Any])
     except OSError as e:
         raise ValueError(f"{path}: {e.strerror or e}, expected a *_meta_info_val.json of VSI-Bench") from None
     except (ValueError, RecursionError) as e:
         raise ValueError(f"{path}: {e}; expected a JSON table of rooms by id") from None
-    entries, broken = {}, []
-    for name, part in document.items():
-        try:
-            entries[name] = msgspec.to_builtins(entry_of(part))
-        except ValueError as e:
-            broken.append(f"{path}: room {name!r}: {e}")
-    if broken:
-        raise ValueError("\n".join(broken))
-    return entries
 
 
 def entry_of(part: Any) -> Entry:
@@ -97,6 +126,10 @@ def entry_of(part: Any) -> Entry:
     for category, boxes in entry.object_bbox.items():
         for n, box in enumerate(boxes):
             _check_box(f"object_bbox.{category}[{n}]", box)
+    spans = [[box.centroid[k] for boxes in entry.object_bbox.values() for box in boxes] for k in range(3)]
+    span = max(max(values) - min(values) for values in spans)
+    if span > LONGEST_M:
+        raise ValueError(f"object_bbox: boxes {span:g} m apart, expected at most {LONGEST_M:g} m; centimetres?")
     return entry
 
 
@@ -118,23 +151,21 @@ def _check_box(where: str, box: Box) -> None:
 
 
 def place_of(room_id: str, dataset: str) -> str:
-    """Return the physical room: scene0000_01 -> scene0000; an ARKitScenes video names no room but itself."""
+    """Return the physical room: scene0000_01 -> scene0000; the other data sets' ids name no room but their own."""
     return room_id.split("_")[0] if dataset == "scannet" else room_id
-
-
-def terms_of(dataset: str) -> str:
-    """Return the terms under which a data set's rooms may be used."""
-    return TERMS[dataset]
 
 
 def build_world(room_id: str, entry: Entry, style: str, frames: int, size_px: int, every_s: float) -> World:
     """Return the room's boxes with assumed walls and invented cameras; categories in the order of their names."""
     import numpy as np
 
-    named = [(category, box) for category in sorted(entry.object_bbox) for box in entry.object_bbox[category]]
+    # the data lists printers twice, box for box, and counts them once
+    named = [(category, box) for category, boxes in sorted(entry.object_bbox.items()) for box in _different(boxes)]
     centre = np.array([box.centroid for _, box in named])
     size = np.array([box.axesLengths for _, box in named])
     rotation = np.array([box.normalizedAxes for _, box in named]).reshape(-1, 3, 3)
+    # a box with a mirrored axis is the same box; what turns with its axes is not
+    rotation = np.where(np.linalg.det(rotation)[:, None, None] < 0, rotation * MIRROR, rotation)
     look = find_style(style)
     walls = _walls(np.concatenate([box_corners(*b) for b in zip(centre, size, rotation, strict=True)]), entry.room_size)
     return World(
@@ -155,17 +186,8 @@ def build_world(room_id: str, entry: Entry, style: str, frames: int, size_px: in
     )
 
 
-def category_colour(category: str) -> tuple[float, float, float]:
-    """Return a category's colour 0..1, the same in every room: hue, saturation and value from its name."""
-    import colorsys
-
-    bits = seed_of(VERSION, "colour", category)
-    hue, saturation, value = (
-        (bits >> 16 & 0xFFFF) / 65536,
-        0.5 + (bits & 0xFF) / 600,
-        0.6 + (bits >> 8 & 0xFF) / 700,
-    )
-    return colorsys.hsv_to_rgb(hue, saturation, value)
+def _different(boxes: list[Box]) -> list[Box]:
+    return [box for n, box in enumerate(boxes) if box not in boxes[:n]]
 
 
 def _walls(corners: Floats, area_m2: float) -> tuple[Floats, Floats, Floats]:
