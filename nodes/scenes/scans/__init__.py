@@ -1,0 +1,1 @@
+"""Recorded rooms: readers of ScanNet, ScanNet++ and ARKitScenes, and what they share."""
