@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+NEAR_M = 0.02  # what is nearer is not seen
+
 
 def intrinsics(size_px: int, fov_deg: float) -> Floats:
     """Return K (3, 3) in pixels of a square image whose full horizontal field of view is `fov_deg`."""
@@ -23,6 +25,17 @@ def intrinsics(size_px: int, fov_deg: float) -> Floats:
 
     focal = size_px / 2 / math.tan(math.radians(fov_deg) / 2)
     return np.array([[focal, 0.0, size_px / 2], [0.0, focal, size_px / 2], [0.0, 0.0, 1.0]])
+
+
+def scale_K(K: ArrayLike, image: tuple[int, ...], other: tuple[int, ...]) -> Floats:
+    """Return K (..., 3, 3) of an image of `image` rows and columns for one of the same view with `other`."""
+    import numpy as np
+
+    scaled = np.array(K, float)
+    # pixel centres lie at + .5, so the image plane's coordinates scale as they are
+    scaled[..., 0, :] *= other[1] / image[1]
+    scaled[..., 1, :] *= other[0] / image[0]
+    return scaled
 
 
 def look_at(eye: ArrayLike, target: ArrayLike) -> Floats:
@@ -73,3 +86,14 @@ def project(points: ArrayLike, T_wc: ArrayLike, K: ArrayLike) -> tuple[Floats, F
     safe = np.where(z > 0, z, np.nan)
     uv = np.stack([local[..., 0] / safe * k[0, 0] + k[0, 2], local[..., 1] / safe * k[1, 1] + k[1, 2]], axis=-1)
     return uv, z
+
+
+def unproject(depth: NDArray[np.float32], T_wc: ArrayLike, K: ArrayLike) -> Floats:
+    """Return the world points (H, W, 3), metres, that an image with this depth (H, W) shows; depth 0: the camera."""
+    import numpy as np
+
+    k, pose, z = np.asarray(K, float), np.asarray(T_wc, float), depth.astype(np.float64)
+    height, width = depth.shape
+    x = (np.arange(width) + 0.5 - k[0, 2]) / k[0, 0] * z
+    y = ((np.arange(height) + 0.5 - k[1, 2]) / k[1, 1])[:, None] * z
+    return np.stack([x * r[0] + y * r[1] + z * r[2] + r[3] for r in pose[:3]], axis=-1)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodes.scenes.geometry import box_corners, box_distance, points_in_box
+from nodes.scenes.geometry import CONTACT_M as TOUCH_M
+from nodes.scenes.geometry import are_finite, box_corners, box_distances
 from nodes.scenes.scene import Relation
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Box = tuple[Floats, Floats, Floats]
 
 NEAR_M = 0.5
 CONTACT_M = 0.1  # annotated boxes of things that rest on each other are up to a hand apart
@@ -28,41 +28,54 @@ def find_relations(centre: Floats, size: Floats, rotation: Floats) -> list[Relat
     """Return the edges between boxes (N, 3), (N, 3), (N, 3, 3), ordered by subject, object, name."""
     import numpy as np
 
-    boxes = [(centre[i], size[i], rotation[i]) for i in range(len(centre))]
     reach = np.sqrt((size * size).sum(1)) / 2
+    i, j = np.tril_indices(len(centre), -1)
+    away = centre[i] - centre[j]
+    near = np.sqrt((away**2).sum(1)) - (reach[i] + reach[j]) <= NEAR_M
+    over = away[:, 0] ** 2 + away[:, 1] ** 2 <= (reach[i] + reach[j]) ** 2
+    whole = are_finite(centre, size, rotation)
+    taken = (near | over) & whole[i] & whole[j]
+    pairs = np.stack([i, j], axis=1)[taken]
+    # to the micrometre: the last bits may differ between machines and would change the digest
+    distances = [round(d, 6) for d in box_distances(centre, size, rotation, pairs).tolist()]
     edges = []
-    for i, a in enumerate(boxes):
-        for j in range(i):
-            b = boxes[j]
-            apart = float(np.sqrt(((a[0] - b[0]) ** 2).sum())) - float(reach[i] + reach[j])
-            stacked = [(i, j), (j, i)] if _footprints_meet(a, b, reach[i] + reach[j]) else []
-            if apart > NEAR_M and not stacked:
-                continue
-            # to the micrometre: the last bits may differ between machines and would change the digest
-            distance = round(box_distance(*a, *b), 6)
-            if distance <= NEAR_M:
-                edges += [Relation(i, j, "near", distance), Relation(j, i, "near", distance)]
-            for upper, lower in stacked:
-                edges += _vertical(upper, lower, boxes, distance)
+    for (a, b), distance in zip(pairs.tolist(), distances, strict=True):
+        if distance <= NEAR_M:
+            edges += [Relation(a, b, "near", distance), Relation(b, a, "near", distance)]
+    known = {tuple(pair): distance for pair, distance in zip(pairs.tolist(), distances, strict=True)}
+    stacked = pairs[over[taken]]
+    ordered = np.concatenate([stacked, stacked[:, ::-1]])
+    for (a, b), name in zip(ordered.tolist(), _vertical((centre, size, rotation), ordered), strict=True):
+        distance = known[max(a, b), min(a, b)]
+        if name:
+            edges.append(Relation(a, b, name, distance))
+        if name == "on":
+            edges.append(Relation(b, a, "supports", distance))
     return sorted(edges, key=lambda e: (e.subject, e.object, e.name))
 
 
-def _footprints_meet(a: Box, b: Box, reach: float) -> bool:
-    d = a[0] - b[0]
-    return float(d[0] * d[0] + d[1] * d[1]) <= reach * reach
+def _vertical(boxes: tuple[Floats, Floats, Floats], pairs: NDArray[np.int64]) -> list[str]:
+    """Return what holds of the first of each pair (P, 2) over or in the second: inside, on, above, or nothing ("")."""
+    import numpy as np
 
-
-def _vertical(i: int, j: int, boxes: list[Box], distance: float) -> list[Relation]:
-    """Return what holds of box i over or in box j: inside, or on (and supports), or above."""
-    a, b = boxes[i], boxes[j]
-    corners = box_corners(*a)
-    if points_in_box(corners, *b).mean() > MOSTLY:
-        return [Relation(i, j, "inside", distance)]
-    lifted = corners.copy()
-    lifted[:, 2] = b[0][2]
-    if points_in_box(lifted, *b).mean() < MOSTLY:
+    if not len(pairs):
         return []
-    gap = float(corners[:, 2].min() - box_corners(*b)[:, 2].max())
-    if abs(gap) <= CONTACT_M:
-        return [Relation(i, j, "on", distance), Relation(j, i, "supports", distance)]
-    return [Relation(i, j, "above", distance)] if gap > 0 else []
+    (centre, size, rotation), b = boxes, pairs[:, 1]
+    named, place = np.unique(pairs, return_inverse=True)
+    corners = np.stack([box_corners(centre[k], size[k], rotation[k]) for k in named])[place.reshape(-1, 2)]
+    lifted = corners[:, 0].copy()  # (P, 8, 3)
+    lifted[:, :, 2] = centre[b, 2, None]
+    within, beneath = (_share_inside(points, centre[b], size[b], rotation[b]) for points in (corners[:, 0], lifted))
+    gap = corners[:, 0, :, 2].min(1) - corners[:, 1, :, 2].max(1)
+    on, above = (beneath >= MOSTLY) & (np.abs(gap) <= CONTACT_M), (beneath >= MOSTLY) & (gap > 0)
+    return np.select([within > MOSTLY, on, above], ["inside", "on", "above"], "").tolist()
+
+
+def _share_inside(points: Floats, centre: Floats, size: Floats, rotation: Floats) -> Floats:
+    """Return which share of each row's points (P, C, 3) lies in its box: (P,)."""
+    import numpy as np
+
+    d = points - centre[:, None]
+    local = [sum(d[:, :, c] * rotation[:, r, c, None] for c in range(3)) for r in range(3)]
+    inside = [np.abs(along) <= size[:, r, None] / 2 + TOUCH_M for r, along in enumerate(local)]
+    return np.asarray((inside[0] & inside[1] & inside[2]).mean(1))

@@ -1,34 +1,39 @@
-"""A numpy z-buffer for oriented boxes inside one box-shaped room: colour, depth and instance ids.
+"""A numpy z-buffer for oriented boxes inside one room: colour, depth and instance ids.
 
-Every box is ray-cast on the rectangle of its projected corners and tested against the depth there; the room's
-own walls are the background. Lambert shading by face. Colours follow the style; depth and ids do not depend
-on it. No BLAS: all products are written out, so a machine's vector library cannot change a pixel.
+Every box is ray-cast on the rectangle of its projected corners and tested against the depth there; the room's own
+walls are the background: a box, or an outline's walls (outline.py). Walls, floor and ceiling are seen from inside
+alone, so that a camera above the room looks into it. Lambert shading by face. Colours follow the style; depth and ids
+do not depend on it. No BLAS: all products are written out, so a machine's vector library cannot change a pixel. What
+is not finite (a lost pose, a broken box) shows nothing; a box is not seen from within.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodes.scenes.camera import into_camera
-from nodes.scenes.geometry import box_corners
-from nodes.scenes.styles import Style
+from nodes.scenes.camera import NEAR_M, into_camera
+from nodes.scenes.geometry import are_finite, box_corners
+from nodes.scenes.styles import VOID_COLOUR, Style, shade
+from nodes.scenes.walls import VOID, Background, outline_background
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-NEAR_M = 0.02
+    Canvas = tuple[NDArray[np.int32], Floats, NDArray[np.uint16]]
 
 
 @dataclass(frozen=True)
 class World:
     """Everything a picture shows: N boxes in a room, F cameras and a style.
 
-    labels N; centre (N, 3) m; size (N, 3) m; rotation (N, 3, 3) rows = axes; colour (N, 3) 0..1; room_* the
-    same for the box of the walls; K (3, 3) px; T_wc (F, 4, 4); time_s (F,).
+    labels N; centre (N, 3) m; size (N, 3) m; rotation (N, 3, 3) rows = axes; colour (N, 3) 0..1; room_* the same for
+    the box of the walls; K (3, 3) px, or (F, 3, 3); T_wc (F, 4, 4); time_s (F,). Pictures are size_px wide and as high,
+    unless height_px says otherwise. An outline (V, 2) m, counter-clockwise, has the walls stand on it, from the room's
+    lowest to its highest.
     """
 
     labels: list[str]
@@ -45,28 +50,47 @@ class World:
     style: Style
     noise_seed: int
     size_px: int
+    height_px: int = 0
+    outline: Floats | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a picture."""
+        return self.height_px or self.size_px, self.size_px
+
+    def camera(self, f: int) -> Floats:
+        """Return frame f's K (3, 3)."""
+        return self.K if self.K.ndim == 2 else self.K[f]
 
 
 def render(world: World) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint16]]:
-    """Return rgb (F, H, W, 3), depth (F, H, W) in metres along z, instance (F, H, W): 0 background, i + 1 box i."""
+    """Return rgb (F, H, W, 3), depth (F, H, W) in metres along z, 0 where nothing is hit, and instance (F, H, W): 0
+    background, i + 1 box i."""
     import numpy as np
 
-    n, s = len(world.T_wc), world.size_px
-    rgb = np.empty((n, s, s, 3), np.uint8)
-    depth = np.empty((n, s, s), np.float32)
-    instance = np.zeros((n, s, s), np.uint16)
-    shades = [_face_colours(world, world.rotation[i], world.colour[i]) for i in range(len(world.labels))]
-    corners = [box_corners(world.centre[i], world.size[i], world.rotation[i]) for i in range(len(world.labels))]
+    n, shape = len(world.T_wc), world.shape
+    rgb, depth = np.empty((n, *shape, 3), np.uint8), np.empty((n, *shape), np.float32)
+    instance = np.zeros((n, *shape), np.uint16)
+    whole = np.flatnonzero(are_finite(world.centre, world.size, world.rotation)).tolist()
+    corners = {i: box_corners(world.centre[i], world.size[i], world.rotation[i]) for i in whole}
+    background = _background(world)
+    # a picture is drawn in rows of this palette: the background's, then six a box
+    faces = [_face_colours(world, world.rotation[i], world.colour[i]) for i in range(len(world.labels))]
+    levels = np.concatenate([background.palette, *faces]) * 255
     noise = np.random.Generator(np.random.PCG64(world.noise_seed))
     for f in range(n):
-        colour, far = _background(world, f)
-        for i in range(len(world.labels)):
-            _draw_box(world, f, i, corners[i], shades[i], (colour, far, instance[f]))
-        depth[f] = far
+        paint, far = np.full(shape, VOID, np.int32), np.full(shape, np.inf)
+        if np.isfinite(world.T_wc[f]).all() and np.isfinite(world.camera(f)).all():
+            paint, far = background.draw(f)
+            for i in whole:
+                _draw_box(world, f, i, corners[i], len(background.palette) + 6 * i, (paint, far, instance[f]))
+        depth[f] = np.where(np.isinf(far), 0.0, far)
+        colour = np.take(levels, paint, axis=0)
         # two bytes a value: triangular noise of standard deviation 104.5 levels, scaled; the cheapest stable stream
-        pair = np.frombuffer(noise.bytes(2 * colour.size), np.uint8).reshape(2, *colour.shape).astype(np.float32)
-        levels = colour * 255 + (pair[0] + pair[1] - 255) * (world.style.noise / 104.5) + 0.5
-        rgb[f] = np.clip(levels, 0, 255)
+        one, two = np.frombuffer(noise.bytes(2 * colour.size), np.uint8).reshape(2, *colour.shape)
+        colour += (np.add(one, two, dtype=np.float32) - 255) * (world.style.noise / 104.5)
+        colour += 0.5
+        rgb[f] = np.clip(colour, 0, 255, out=colour)
     return rgb, depth, instance
 
 
@@ -75,13 +99,17 @@ def _rays(world: World, f: int, axes: Floats, window: tuple[int, int, int, int])
     import numpy as np
 
     top, bottom, left, right = window
-    k, pose = world.K, world.T_wc[f]
+    k, pose = world.camera(f), world.T_wc[f]
     x = (np.arange(left, right) + 0.5 - k[0, 2]) / k[0, 0]
     y = (np.arange(top, bottom) + 0.5 - k[1, 2]) / k[1, 1]
     turn = [[sum(float(axes[r, c] * pose[c, m]) for c in range(3)) for m in range(3)] for r in range(3)]
     rows = [(t[0] * x)[None, :] + (t[1] * y + t[2])[:, None] for t in turn]
-    # a ray exactly along a face would divide by zero; 1e-12 keeps the sign and moves nothing visible
-    return [np.where(np.abs(d) < 1e-12, 1e-12, d) for d in rows]
+    for d in rows:
+        # a ray exactly along a face would divide by zero; 1e-12 moves nothing visible
+        along = np.abs(d) < 1e-12
+        if along.any():
+            d[along] = 1e-12
+    return rows
 
 
 def _origin(world: World, f: int, centre: Floats, axes: Floats) -> list[float]:
@@ -90,80 +118,82 @@ def _origin(world: World, f: int, centre: Floats, axes: Floats) -> list[float]:
     return [sum(float(axes[r, c] * d[c]) for c in range(3)) for r in range(3)]
 
 
-def _background(world: World, f: int) -> tuple[Floats, Floats]:
-    """Return colour (H, W, 3) and depth (H, W) of the room seen from inside."""
+def _background(world: World) -> Background:
+    """Return what is behind the boxes: the walls over the outline, or those of the room's box."""
     import numpy as np
 
-    s = world.size_px
+    if world.outline is None:
+        return Background(_room_palette(world), lambda f: _draw_room(world, f))
+    low, high = (float(world.room_centre[2] + side * world.room_size[2] / 2) for side in (-1, 1))
+    cameras = (world.T_wc, np.stack([world.camera(f) for f in range(len(world.T_wc))]), world.shape)
+    return outline_background(world.outline, low, high, world.style, cameras)
+
+
+def _draw_room(world: World, f: int) -> tuple[NDArray[np.int32], Floats]:
+    """Return palette rows (H, W) and depth (H, W) of the room's box seen from inside; infinite beside it."""
+    import numpy as np
+
+    height, width = world.shape
     axes, half = world.room_rotation, world.room_size / 2
-    rays = _rays(world, f, axes, (0, s, 0, s))
+    rays = _rays(world, f, axes, (0, height, 0, width))
     origin = _origin(world, f, world.room_centre, axes)
     exits = [(np.where(d > 0, half[k], -half[k]) - origin[k]) / d for k, d in enumerate(rays)]
-    far = np.maximum(np.minimum(np.minimum(exits[0], exits[1]), exits[2]), NEAR_M)
-    palette = _room_palette(world)  # (8, 3): walls -x +x -y +y, floor, ceiling, second floor colour
+    far = np.minimum(np.minimum(exits[0], exits[1]), exits[2])
     axis = np.where(far == exits[0], 0, np.where(far == exits[1], 1, 2))
+    far = np.maximum(far, NEAR_M)
     side = np.where(axis == 0, rays[0] > 0, np.where(axis == 1, rays[1] > 0, rays[2] > 0))
-    face = axis * 2 + side
-    tile = world.style.checker_m
-    x, y = (origin[0] + far * rays[0]) / tile, (origin[1] + far * rays[1]) / tile
-    odd = (np.floor(x) + np.floor(y)) % 2 == 1
-    face = np.where((face == 4) & odd, 6, face)
-    return palette[face], far
+    paint = (1 + axis * 2 + side).astype(np.int32)
+    row, column = np.nonzero(paint == 5)
+    z, tile = far[row, column], world.style.checker_m
+    x, y = (origin[k] + z * rays[k][row, column] for k in (0, 1))
+    odd = (np.floor(x / tile) + np.floor(y / tile)) % 2 == 1
+    paint[row[odd], column[odd]] = 7
+    if not all(abs(o) <= h for o, h in zip(origin, half, strict=True)):
+        enters = [(np.where(d > 0, -half[k], half[k]) - origin[k]) / d for k, d in enumerate(rays)]
+        beside = ~(np.maximum(np.maximum(np.maximum(enters[0], enters[1]), enters[2]), NEAR_M) <= far)
+        paint[beside], far[beside] = VOID, np.inf
+    return paint, far
 
 
 def _room_palette(world: World) -> Floats:
-    """Return the lit colours of the room's faces (7, 3); a wall is lit on its inner side."""
+    """Return the lit colours (8, 3): nothing, walls -x +x -y +y, floor, ceiling, second floor; a wall is lit on its
+    inner side."""
     import numpy as np
 
     style = world.style
     inner = [-world.room_rotation[k] * side for k in range(3) for side in (-1, 1)]
     colours = [style.wall] * 4 + [style.floor[0], style.ceiling]
-    lit = [np.array(c) * _shade(style, n) for c, n in zip(colours, inner, strict=True)]
-    return np.stack([*lit, np.array(style.floor[1]) * _shade(style, inner[4])])
-
-
-def _shade(style: Style, normal: Floats) -> Floats:
-    """Return the light (3,) that a face of this normal gives back."""
-    import numpy as np
-
-    length = float(np.sqrt(sum(v * v for v in style.light)))
-    cosine = sum(float(a) * b for a, b in zip(normal, style.light, strict=True)) / length
-    return np.array(style.tint) * (style.ambient + style.diffuse * max(0.0, cosine))
+    lit = [np.array(c) * shade(style, n) for c, n in zip(colours, inner, strict=True)]
+    return np.stack([np.array(VOID_COLOUR), *lit, np.array(style.floor[1]) * shade(style, inner[4])])
 
 
 def _face_colours(world: World, rotation: Floats, colour: Floats) -> Floats:
     """Return the lit colours (6, 3) of a box's faces in the order -x +x -y +y -z +z of its own axes."""
     import numpy as np
 
-    return np.stack([colour * _shade(world.style, side * rotation[k]) for k in range(3) for side in (-1, 1)])
+    return np.stack([colour * shade(world.style, side * rotation[k]) for k in range(3) for side in (-1, 1)])
 
 
 def _window(world: World, f: int, corners: Floats) -> tuple[int, int, int, int] | None:
     """Return the rectangle of pixels (top, bottom, left, right) that may show the corners' hull, None if none."""
-    import math
-
-    s, k = world.size_px, world.K
+    (height, width), k = world.shape, world.camera(f)
     local = into_camera(corners, world.T_wc[f])
     z = local[:, 2]
     if (z < NEAR_M).all():
         return None
     if (z < NEAR_M).any():
-        return 0, s, 0, s
+        return 0, height, 0, width
     u, v = local[:, 0] / z * k[0, 0] + k[0, 2], local[:, 1] / z * k[1, 1] + k[1, 2]
-    left, right = max(0, math.floor(u.min())), min(s, math.ceil(u.max()) + 1)
-    top, bottom = max(0, math.floor(v.min())), min(s, math.ceil(v.max()) + 1)
+    left, right = max(0, math.floor(u.min())), min(width, math.ceil(u.max()) + 1)
+    top, bottom = max(0, math.floor(v.min())), min(height, math.ceil(v.max()) + 1)
     return (top, bottom, left, right) if left < right and top < bottom else None
 
 
-def _draw_box(
-    world: World,
-    f: int,
-    i: int,
-    corners: Floats,
-    shades: Floats,
-    into: tuple[Floats, Floats, NDArray[np.uint16]],
-) -> None:
-    """Draw box i of frame f into (colour, depth, instance) where it is nearer than what is there."""
+def _draw_box(world: World, f: int, i: int, corners: Floats, first_row: int, canvas: Canvas) -> None:
+    """Draw box i of frame f into (paint, depth, instance) where it is nearer than what is there.
+
+    Its faces are the palette's rows from first_row on, in the order -x +x -y +y -z +z of its own axes.
+    """
     import numpy as np
 
     window = _window(world, f, corners)
@@ -175,15 +205,18 @@ def _draw_box(
     origin = _origin(world, f, world.centre[i], axes)
     enters, leaves = [], []
     for k, d in enumerate(rays):
-        side = np.where(d > 0, -half[k], half[k])
-        enters.append((side - origin[k]) / d)
-        leaves.append((-side - origin[k]) / d)
+        # a box lies between two planes an axis; a ray meets the one it looks at from outside first
+        one, two = (-half[k] - origin[k]) / d, (half[k] - origin[k]) / d
+        enters.append(np.minimum(one, two))
+        leaves.append(np.maximum(one, two))
     near = np.maximum(np.maximum(enters[0], enters[1]), enters[2])
     out = np.minimum(np.minimum(leaves[0], leaves[1]), leaves[2])
-    colour, depth, instance = (a[top:bottom, left:right] for a in into)
+    paint, depth, instance = (a[top:bottom, left:right] for a in canvas)
     hit = (near <= out) & (near >= NEAR_M) & (near < depth)
-    axis = np.where(near == enters[0], 0, np.where(near == enters[1], 1, 2))
-    side_in = np.where(axis == 0, rays[0] < 0, np.where(axis == 1, rays[1] < 0, rays[2] < 0))
-    colour[hit] = shades[(axis * 2 + side_in)[hit]]
-    depth[hit] = near[hit]
-    instance[hit] = i + 1
+    row, column = np.nonzero(hit)
+    z = near[row, column]
+    axis = np.where(z == enters[0][row, column], 0, np.where(z == enters[1][row, column], 1, 2))
+    met = np.stack([d[row, column] < 0 for d in rays])
+    paint[row, column] = first_row + 2 * axis + met[axis, np.arange(len(axis))]
+    depth[row, column] = z
+    instance[row, column] = i + 1

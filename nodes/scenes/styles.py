@@ -7,10 +7,18 @@ Colours are linear 0..1 before light. The light's direction points from the scen
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Colour = tuple[float, float, float]
+
+
+VOID_COLOUR: Colour = (0.0, 0.0, 0.0)  # of what shows nothing, in every light
 
 
 class Style(Struct, frozen=True):
@@ -58,6 +66,15 @@ STYLES: dict[str, Style] = {
         noise=14.0,
     ),
 }
+
+
+def shade(style: Style, normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the light (3,) that a face of this normal (3,) gives back."""
+    import numpy as np
+
+    length = float(np.sqrt(sum(v * v for v in style.light)))
+    cosine = sum(float(a) * b for a, b in zip(normal, style.light, strict=True)) / length
+    return np.array(style.tint) * (style.ambient + style.diffuse * max(0.0, cosine))
 
 
 def find_style(name: str) -> Style:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nodes.scenes.geometry import (
     box_corners,
     box_distance,
+    box_distances,
     point_box_distance,
     points_in_box,
     surface_points,
@@ -139,3 +140,86 @@ def test_distance_agrees_with_a_general_solver(a, b):
     assert box_distance(a[0], a[1], ra, b[0], b[1], rb) == pytest.approx(
         float(np.linalg.norm(columns @ solved - offset)), abs=1e-6
     )
+
+
+def many_boxes(n: int, seed: int, low: float = 0.02) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from scipy.spatial.transform import Rotation
+
+    rng = np.random.Generator(np.random.PCG64(seed))
+    size = np.exp(rng.uniform(np.log(low), np.log(4.0), (n, 3)))
+    return rng.uniform(-3, 3, (n, 3)), size, Rotation.random(n, random_state=seed).as_matrix()
+
+
+def all_pairs(n: int) -> np.ndarray:
+    return np.stack(np.triu_indices(n, 1), axis=1)
+
+
+def fcl_distances(boxes: tuple[np.ndarray, np.ndarray, np.ndarray], pairs: np.ndarray) -> np.ndarray:
+    import fcl
+
+    solids = [fcl.CollisionObject(fcl.Box(*s.tolist()), fcl.Transform(r.T, c)) for c, s, r in zip(*boxes, strict=True)]
+    return np.array([max(0.0, fcl.distance(solids[a], solids[b])) for a, b in pairs])
+
+
+@pytest.mark.parametrize("low", [0.002, 0.05])
+def test_an_independent_solver_finds_the_same_distances(low):
+    # the solver is iterative: on slivers it stops early now and then, and is then too far; ours never is
+    boxes, pairs = many_boxes(110, 5, low), all_pairs(110)
+    ours, theirs = box_distances(*boxes, pairs), fcl_distances(boxes, pairs)
+    assert (ours <= theirs + 1e-9).all()
+    assert (np.abs(ours - theirs) > 1e-9).sum() <= 4
+    assert np.array_equal(ours == 0, theirs == 0)
+
+
+def test_the_solver_agrees_on_upright_boxes_whose_edges_are_parallel():
+    centre, size, _ = many_boxes(60, 6, 0.2)
+    boxes = centre, size, np.stack([yaw_rotation(math.pi / 4 * (n % 3)) for n in range(60)])
+    ours, theirs = (distances(boxes, all_pairs(60)) for distances in (lambda b, p: box_distances(*b, p), fcl_distances))
+    assert np.allclose(ours, theirs, rtol=0, atol=1e-9)
+
+
+def test_stacked_boxes_whose_faces_cross_like_a_star_are_apart_by_their_gap():
+    # squares turned by 45 degrees, one above the other: no corner lies over the other's face; 2 - .5 - .5
+    turned_box = yaw_rotation(math.pi / 4)
+    assert box_distance([0, 0, 0], ONE, UPRIGHT, [0, 0, 2], ONE, turned_box) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_one_pair_and_many_have_the_same_numbers():
+    boxes, pairs = many_boxes(30, 7), all_pairs(30)
+    alone = [box_distance(*(part[k] for k in pair for part in boxes)) for pair in pairs]
+    assert np.array_equal(box_distances(*boxes, pairs), alone)
+
+
+@pytest.mark.parametrize("size", [[0, 0, 0], [2, 0, 0], [2, 2, 0]])
+def test_boxes_without_volume_have_distances(size):
+    # to a face at x = -.5 from a point, a line or a plane that ends at x = -5 + size / 2
+    expected = 5 - 0.5 - size[0] / 2
+    assert box_distance([-5, 0, 0], size, UPRIGHT, [0, 0, 0], ONE, UPRIGHT) == pytest.approx(expected, abs=1e-12)
+    assert box_distance([0.1, 0, 0], size, UPRIGHT, [0, 0, 0], ONE, UPRIGHT) == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_boxes_that_are_not_finite_have_no_distance():
+    centre, size, rotation = many_boxes(4, 8)
+    centre[1, 0], size[2, 1], rotation[3, 0, 0] = np.nan, np.inf, np.nan
+    distances = box_distances(centre, size, rotation, [[0, 1], [0, 2], [3, 0], [0, 0]])
+    assert np.isnan(distances).tolist() == [True, True, True, False]
+    assert box_distances(centre, size, rotation, np.zeros((0, 2), int)).shape == (0,)
+
+
+def test_mirrored_axes_are_the_same_box():
+    centre, size, rotation = many_boxes(20, 9)
+    mirrored = rotation * np.array([1, -1, 1])[None, :, None]
+    before, after = (box_distances(centre, size, r, all_pairs(20)) for r in (rotation, mirrored))
+    assert np.allclose(before, after, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(boxes, boxes, st.floats(0.01, 100.0))
+def test_scaled_boxes_have_scaled_distances(a, b, scale):
+    ra, rb = turned(*a[2:]), turned(*b[2:])
+    before = box_distance(a[0], a[1], ra, b[0], b[1], rb)
+    grown = [np.array(x[k]) * scale for x in (a, b) for k in (0, 1)]
+    after = box_distance(grown[0], grown[1], ra, grown[2], grown[3], rb)
+    # what is closer than a nanometre touches, at every scale
+    assert after == pytest.approx(before * scale, abs=1e-9 * max(1.0, scale) * 2)

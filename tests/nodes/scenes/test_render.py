@@ -12,7 +12,7 @@ from nodes.scenes.geometry import out_of_box, surface_points, yaw_rotation
 from nodes.scenes.relations import find_relations
 from nodes.scenes.render import World, render
 from nodes.scenes.styles import STYLES
-from nodes.scenes.visibility import count_pixels, first_seen, visibility, visible_share
+from nodes.scenes.visibility import count_pixels, first_seen, visibility, visible_share, visible_shares
 
 
 def world_of(boxes, eye, target, turn=0.0, size_px=64):
@@ -96,6 +96,46 @@ def test_visibility_of_a_half_hidden_box():
         shares.append(visible_share(points, world.T_wc[0], world.K, depth[0]))
     # points of the side faces within 12 cm (2 % of 6 m) of a wall seen past the cube do not exist here
     assert shares == pytest.approx([1 / 6, 1 / 12], abs=0.01)
+
+
+def test_points_behind_something_are_hidden_and_others_are_not():
+    # depth 2 m everywhere but unknown in the left half: right of the middle, points at 1 m float, at 2 m show, at 3 m
+    # are hidden; 2.04 and 1.96 are within 5 cm, 2.06 is not; left of the middle nothing is told
+    depth = np.full((1, 8, 8), 2.0, np.float32)
+    depth[0, :, :4] = 0
+    pose, K = look_at([0, 0, 0], [0, 1, 0])[None], intrinsics(8, 90.0)
+    right = np.array([[0.1, y, 0] for y in (1, 2, 2.04, 1.96, 2.06, 3)])
+    left = np.array([[-0.1, 2, 0], [-0.1, 3, 0]])
+    behind = np.array([[0.1, -2, 0]])
+    shown, hidden = visible_shares([right, left, behind, np.zeros((0, 3))], pose, K, depth)
+    assert shown[0].tolist() == pytest.approx([3 / 6, 0, 0, 0])
+    assert hidden[0].tolist() == pytest.approx([2 / 6, 0, 0, 0])
+
+
+def test_depth_of_another_resolution_gives_the_same_shares():
+    world = world_of([([0, 3, 1.5], [2, 2, 2], 0.4), ([-1, 1, 1], [1, 0.2, 1], 0.0)], [0, -4, 1.5], [0, 3, 1.5])
+    _, depth, _ = render(world)
+    boxes = [out_of_box(surface_points(world.size[i], 500), world.centre[i], world.rotation[i]) for i in range(2)]
+    coarse = depth.reshape(1, 64, 64)[:, ::1, ::1]
+    large = np.repeat(np.repeat(coarse, 3, axis=1), 2, axis=2)  # 192 x 128: another shape of pixels too
+    same, stretched = (visible_shares(boxes, world.T_wc, world.K, d, image=(64, 64)) for d in (coarse, large))
+    assert np.array_equal(same, stretched)
+
+
+def test_shares_of_many_frames_are_those_of_each():
+    from nodes.scenes.procedural import build_world
+
+    world = build_world("new", 4, 9, 48, 1.0)
+    _, depth, _ = render(world)
+    together = visibility((world.centre, world.size, world.rotation), world.T_wc, world.K, depth)
+    for f in range(9):
+        for i in range(len(world.labels)):
+            points = out_of_box(surface_points(world.size[i], 150), world.centre[i], world.rotation[i])
+            uv, z = project(points, world.T_wc[f], world.K)
+            inside = (z > 0) & (uv >= 0).all(1) & (uv < 48).all(1)
+            there = depth[f][uv[inside, 1].astype(int), uv[inside, 0].astype(int)].astype(float)
+            shown = np.abs(z[inside] - there) <= np.maximum(0.05, 0.02 * there)
+            assert together[f, i] == np.float32(shown.sum() / len(points))
 
 
 def test_a_box_outside_the_picture_is_not_visible():
