@@ -1,0 +1,1 @@
+"""Programs from which answers follow: the scene API, its facts, the sandbox."""
