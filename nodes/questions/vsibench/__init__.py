@@ -1,0 +1,1 @@
+"""VSI-Bench's published questions, and whether geometry gives their answers."""
