@@ -155,6 +155,8 @@ class ModelAnswerer:
 
     def _inputs(self, chunk: Sequence[Question], pictures: Pictures | None) -> Any:
         images = None if pictures is None else [pictures.of(question) for question in chunk]
+        if not any(images or ()):  # processors take rows without pictures, but no batch without any
+            images = None
         texts = [
             self.processor.apply_chat_template(
                 prompt_messages(question, images and images[row]), add_generation_prompt=True, tokenize=False

@@ -23,7 +23,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 class Load(Struct, frozen=True, forbid_unknown_fields=True):
     """Params of `policy.load`: either `folder`, or `hub` with `revision`."""
 
-    folder: External | None = None
+    folder: Annotated[External, Meta(description="a Hugging Face model folder")] | None = None
     hub: Annotated[str, Meta(description="model id on the Hugging Face hub, owner/name")] = ""
     revision: Annotated[str, Meta(description="commit of the hub model, 40 hex digits: a branch can move")] = ""
 

@@ -1,0 +1,1 @@
+"""Policies: built, loaded, asked, and what they write."""

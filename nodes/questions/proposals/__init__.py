@@ -1,0 +1,1 @@
+"""Questions that a policy proposes: what it is told, what it writes, what stands."""
