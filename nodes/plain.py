@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nodes.probe import Probe
     from nodes.report import Curve
     from nodes.scenes.frames import Frames
+    from nodes.scenes.sample import Sample
     from nodes.scenes.scene import Room, Scene
     from nodes.update.update import Log
 
@@ -36,6 +37,11 @@ def write_rooms(rooms: Mapping[str, Room], folder: Path) -> None:
     """Write `room.jsonl`, a room a line."""
     fields = ("id", "source", "place", "split", "terms", "data")
     _write_table(rooms, folder, lambda room: [{name: getattr(room, name) for name in fields}])
+
+
+def write_samples(samples: Mapping[str, Sample], folder: Path) -> None:
+    """Write `sample.jsonl`, a scene a line: the indices of its shown frames."""
+    _write_table(samples, folder, lambda sample: [{"scene": sample.scene, "frames": sample.indices}])
 
 
 def write_feedback(feedback: Mapping[str, SceneFeedback], folder: Path) -> None:

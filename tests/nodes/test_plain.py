@@ -93,7 +93,7 @@ def test_pool_finds_its_pictures_where_its_scenes_were_imported_too(scenes, kind
     mine, other = open_store(str(tmp_path / "mine")), open_store(str(tmp_path / "other"))
     digest = mine.put(scenes)
     kept = mine.open(digest, Collection[Scene])
-    pool = Collection(Questions, {key: synthesize(kept[key], None, params=Synthesize(), seed=1) for key in kept})
+    pool = Collection(Questions, {key: synthesize(kept[key], None, None, params=Synthesize(), seed=1) for key in kept})
     for name, each in (("scenes", digest), ("pool", mine.put(pool))):
         export_artifact(mine, name, each, kinds, tmp_path / name)
         assert import_artifact(other, tmp_path / name, kinds) == each

@@ -1,0 +1,1 @@
+"""Questions as files: formats out and in."""

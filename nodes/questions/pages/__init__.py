@@ -1,0 +1,1 @@
+"""Questions as a page for people."""
