@@ -13,8 +13,7 @@ from msgspec import Meta, Struct
 
 from graph.node import node
 from nodes.probe import Probe
-from nodes.questions.question import Question, QuestionPool, Questions, pool_rows
-from store.collection import Collection
+from nodes.questions.question import QuestionPool, pool_of, pool_rows
 
 
 class Band(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +55,7 @@ def band(probe: Probe, questions: QuestionPool, *, params: Band, seed: int) -> Q
         )
     ranked = _ranked(distance, seed)
     kept = ranked[: params.n] if params.short == "nearest" else ranked[: min(params.n, inside)]
-    return _pool([rows[index] for index in sorted(kept)])
+    return pool_of(rows[index] for index in sorted(kept))
 
 
 def _outside(rate: float, params: Band) -> float:
@@ -72,10 +71,3 @@ def _ranked(distance: Sequence[float], seed: int) -> list[int]:
     tie = np.random.Generator(np.random.PCG64(seed)).permutation(len(distance))
     order: list[int] = np.lexsort((tie, np.asarray(distance))).tolist()
     return order
-
-
-def _pool(rows: Sequence[Question]) -> QuestionPool:
-    by_scene: dict[str, list[Question]] = {}
-    for row in rows:
-        by_scene.setdefault(row.scene, []).append(row)
-    return Collection(Questions, {scene: Questions(kept) for scene, kept in by_scene.items()})

@@ -33,7 +33,7 @@ def evaluate(policy: Policy, questions: QuestionPool, *, params: Evaluate, progr
     rows = pool_rows(questions)
     if not rows:
         raise ValueError("eval.questions: 0 questions, expected at least 1")
-    seen = sorted(set(policy.trained_places) & {row.place for row in rows})
+    seen = sorted(set(policy.trained_places) & {name for row in rows for name in (row.place, row.scene) if name})
     if seen:
         raise ValueError(
             f"eval.questions: {len(seen)} places of the pool trained the policy, the first {seen[0]!r}; expected none"

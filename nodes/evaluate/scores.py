@@ -52,12 +52,13 @@ class Scores(Artifact):
 
 
 def accuracy_table(rows: Sequence[Score]) -> dict[str, Interval]:
-    """Return mean accuracy with its interval, clustered by scene: `overall`, and by task."""
+    """Return mean accuracy with its interval, clustered by scene: `overall`, and by task. A question of no scene stands
+    for itself."""
     groups: dict[str, list[Score]] = {"overall": list(rows)}
     for row in rows:
         groups.setdefault(row.task, []).append(row)
     return {
-        name: clustered_interval([row.accuracy for row in group], [row.scene for row in group])
+        name: clustered_interval([row.accuracy for row in group], [row.scene or row.id for row in group])
         for name, group in sorted(groups.items())
     }
 
@@ -76,4 +77,4 @@ def paired_difference(before: Scores, after: Scores) -> Interval:
             " expected the same"
         )
     gains = [row.accuracy - earlier[row.id] for row in after.rows]
-    return clustered_interval(gains, [row.scene for row in after.rows])
+    return clustered_interval(gains, [row.scene or row.id for row in after.rows])

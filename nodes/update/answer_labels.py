@@ -34,10 +34,11 @@ class AnswerLabels:
         import torch
 
         talks = [example["messages"] for example in examples]
+        images = [example["images"] for example in examples]
         texts = [self.processor.apply_chat_template(talk, tokenize=False) for talk in talks]
         batch = self.processor(
             text=texts,
-            images=[example["images"] for example in examples],
+            images=images if any(images) else None,  # processors take no batch without any picture
             padding=True,
             padding_side="right",
             add_special_tokens=False,

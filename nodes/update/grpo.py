@@ -58,6 +58,7 @@ def grpo(
             temperature=params.rollout.temperature,
         )
         model, processor = load_model(policy)
+        take_blanks(processor)
         pictures = Pictures(questions)
         trainer = GRPOTrainer(
             model=model,
@@ -67,8 +68,21 @@ def grpo(
             train_dataset=lazy_dataset(len(rows), lambda index: _prompt(index, rows[index], pictures)),
         )
         log = run_trainer(trainer, params.steps, progress, shown=("reward", "loss"))
-        places = [*policy.trained_places, *(row.place for row in rows)]
+        places = [*policy.trained_places, *(name for row in rows for name in (row.place, row.scene) if name)]
         return Update(policy_from(model.eval(), processor, places), log)
+
+
+def take_blanks(processor: Any) -> None:
+    """Have a processor take None for the pictures of a prompt that shows none: TRL says so, processors want `[]`."""
+    kind = type(processor)
+
+    def call(self: Any, images: Any = None, *args: Any, **options: Any) -> Any:
+        if isinstance(images, list) and any(row is None for row in images):
+            images = [row or [] for row in images]
+        return kind.__call__(self, images, *args, **options)
+
+    # Under its own name, which is written down with it.
+    processor.__class__ = type(kind.__name__, (kind,), {"__call__": call, "__module__": kind.__module__})
 
 
 def _prompt(index: int, question: Question, pictures: Pictures) -> dict[str, Any]:

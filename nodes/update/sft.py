@@ -68,7 +68,7 @@ def sft(policy: Policy, questions: QuestionPool, *, params: Sft, seed: int, prog
             train_dataset=lazy_dataset(len(talks), lambda index: conversation_row(talks[index], pictures)),
         )
         log = run_trainer(trainer, params.steps, progress, shown=("loss", "mean_token_accuracy"))
-        places = [*policy.trained_places, *(row.place for row in rows)]
+        places = [*policy.trained_places, *(name for row in rows for name in (row.place, row.scene) if name)]
         return Update(policy_from(model.eval(), processor, places), log)
 
 
@@ -80,9 +80,9 @@ def conversations(rows: Sequence[Question], turns: int, seed: int) -> list[list[
     """
     import numpy as np
 
-    by_picture: dict[tuple[str, tuple[int, ...]], list[Question]] = {}
-    for row in rows:
-        by_picture.setdefault((row.scene, row.frames), []).append(row)
+    by_picture: dict[tuple[object, ...], list[Question]] = {}
+    for row in rows:  # what shows nothing has nothing in common
+        by_picture.setdefault((row.scene, row.frames_digest, row.frames) if row.frames else (row.id,), []).append(row)
     rng = np.random.Generator(np.random.PCG64(seed))
     return [
         chunk

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from nodes.feedback import Compile, SceneFeedback, compile_feedback, mean_signal
+from nodes.feedback import (
+    Compile,
+    Rule,
+    SceneFeedback,
+    beta_signal,
+    chance_of,
+    compile_feedback,
+    evo_weight,
+    mean_signal,
+)
 from nodes.policy.policy import Policy
 from nodes.policy.scripted import scripted_policy
 from nodes.probe import Confidence, Probe, ProbeRow, probe
-from nodes.questions.question import QuestionPool, Questions, pool_rows
+from nodes.questions.question import Question, QuestionPool, Questions, pool_rows
 from nodes.select import Band, band
 from store.collection import Collection
 from tests.nodes.conftest import SmallPools
@@ -99,9 +109,14 @@ def test_a_band_upside_down_is_refused() -> None:
         Band(low=0.9, high=0.1)
 
 
-def _feedback(questions: QuestionPool, rates: dict[str, float]) -> Collection[SceneFeedback]:
+def _feedback(
+    questions: QuestionPool,
+    rates: dict[str, float],
+    rule: Rule = "variance",
+    past: Collection[SceneFeedback] | None = None,
+) -> Collection[SceneFeedback]:
     probed = probe(scripted_policy(rates), questions, params=Confidence(samples=8), seed=1)
-    return compile_feedback(probed, questions, params=Compile(budget=20))
+    return compile_feedback(probed, questions, past, params=Compile(budget=20, rule=rule))
 
 
 def test_feedback_moves_toward_what_is_nearly_done(small_pools: SmallPools) -> None:
@@ -131,9 +146,56 @@ def test_a_mean_signal_starts_from_the_prior() -> None:
     assert mean_signal([1.0, 1.0, 1.0, 1.0]) == 0.75  # (4 + 4 * .5) / 8
 
 
+def test_a_posterior_halves_what_it_knew(small_pools: SmallPools) -> None:
+    first = _feedback(small_pools.train, RATES, "posterior")
+    second = _feedback(small_pools.train, RATES, "posterior", first)
+    for scene, entry in first.items():
+        if "exists" in entry.counts:
+            # yes or no: c = 1/2, so 1 and 1 to begin with; all n right
+            templates = [row.template for row in small_pools.train[scene].rows if row.task == "exists"]
+            n = templates.count("exists")
+            assert entry.counts["exists"] == (2 * 0.5 + n, 2 * 0.5)
+            assert second[scene].counts["exists"] == (0.5 * (1 + n) + n, 0.5)
+
+
+def test_a_posterior_by_hand() -> None:
+    # Beta(1, 1) is uniform: E[p (1 - p)] = 1/6
+    assert beta_signal(1, 1) == pytest.approx(4 / 6)
+    # Beta(3, 1): 3 / (4 * 5)
+    assert beta_signal(3, 1) == pytest.approx(4 * 3 / 20)
+
+
+def test_spatialevo_weights_by_hand(small_pools: SmallPools) -> None:
+    assert evo_weight(0, 0) == 65  # 1 - .7 / 2
+    assert evo_weight(8, 0) == 13  # 1 - 8.7 / 10
+    assert evo_weight(100, 0) == 5  # 1 - 100.7 / 102 = .013, below the floor
+    first = _feedback(small_pools.train, RATES, "spatialevo")
+    second = _feedback(small_pools.train, RATES, "spatialevo", first)
+    for scene, entry in first.items():
+        assert entry.budget == 20
+        for cell, (right, wrong) in entry.counts.items():
+            a, b = second[scene].counts[cell]
+            assert (a, b) == pytest.approx((2 * right, 2 * wrong))
+
+
 def test_feedback_survives_the_store(small_pools: SmallPools) -> None:
     entries = _feedback(small_pools.train, RATES)
     opened = small_pools.store.open(small_pools.store.put(entries), Collection[SceneFeedback])
-    assert {key: (e.budget, e.weights) for key, e in opened.items()} == {
-        key: (e.budget, e.weights) for key, e in entries.items()
+    assert {key: (e.budget, e.weights, e.counts) for key, e in opened.items()} == {
+        key: (e.budget, e.weights, e.counts) for key, e in entries.items()
     }
+
+
+def test_what_was_known_of_a_scene_stays_while_nothing_of_it_is_probed(small_pools: SmallPools) -> None:
+    first = _feedback(small_pools.train, RATES, "spatialevo")
+    gone, *left = small_pools.train
+    fewer = Collection(Questions, {key: small_pools.train[key] for key in left})
+    second = _feedback(fewer, RATES, "spatialevo", first)
+    assert second[gone].counts == first[gone].counts and second[gone].weights == first[gone].weights
+
+
+def test_the_chance_of_numbers_is_what_their_median_earns(some_question: Question) -> None:
+    numbers = [replace(some_question, kind="number", answer=answer, options=()) for answer in ("2", "2", "4")]
+    # the median 2 is right twice; of 4 it is off by half, within the first of ten thresholds
+    assert chance_of(numbers) == pytest.approx((1 + 1 + 0.1) / 3)
+    assert chance_of([replace(some_question, kind="choice", chance=0.25)]) == 0.25
