@@ -12,26 +12,28 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from nodes.scenes.frames import Frames
 from store.artifact import Artifact, Reader, Writer
 from store.collection import Collection
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nodes.scenes.frames import Frames
-
 Kind: TypeAlias = Literal["choice", "number"]
+GENERAL = "general"  # the key under which questions of no scene stand in a pool
 
 
 class Question(Struct, frozen=True):
     """One question with the answer that its program derives.
 
-    `answer` is the text that the policy should say: a word of the prompt or a digit (image tasks), an option's letter
-    or a number (VSI-Bench tasks). `options` are shown for lettered questions ("A. left"), else they are the words that
-    count as answers; empty for numbers. `frames` are the indices shown, in order. `margin` is how far the measured
-    value is from where the answer would be another, in `unit`. `chance` is the expected accuracy of a guess: 1/k for k
-    options, 0 for numbers, whose chance is a property of their cell.
+    `scene`, `place` and `frames_digest` are empty for a question of no scene. `answer` is the text that the policy
+    should say: a word of the prompt or a digit (image tasks), an option's letter or a number (VSI-Bench tasks).
+    `options` are shown for lettered questions ("A. left"), else they are the words that count as answers; empty for
+    numbers. `frames` are the indices shown, in order. `margin` is how far the measured value is from where the answer
+    would be another, in `unit`. `chance` is the expected accuracy of a guess: 1/k for k options, 0 for numbers, whose
+    chance is a property of their cell. `features` say what may make it hard, by name.
     """
 
     id: str
@@ -51,28 +53,90 @@ class Question(Struct, frozen=True):
     margin: float
     chance: float
     terms: str
+    features: dict[str, float]
+
+
+def cell_of(task: str, template: str) -> str:
+    """Return the name of a cell, the unit of difficulty statistics: the task's where it has but one template."""
+    return task if template == task else f"{task}/{template}"
+
+
+class Refused(Struct, frozen=True):
+    """What somebody proposed and nobody will be asked: `reason` is a word to count by, `detail` what was seen, `text`
+    what was written."""
+
+    reason: str
+    detail: str
+    text: str
 
 
 class Questions(Artifact):
-    """The questions on one scene, in the order in which they were made."""
+    """The questions on one scene, in the order in which they were made.
 
-    type: ClassVar[str] = "questions/1"
+    `dropped` says why tasks were not asked, by name, or questions not kept, by id, "reason: detail"; `ambiguous` how
+    many candidates, an object in its frames, a task passed over because their label names several objects there;
+    `refused` holds proposals that were not taken. Pictures that came with questions from elsewhere are no scene's:
+    `held` frames stand inside, and questions that show frames of no digest mean these; once stored, they name them by
+    digest like any other.
+    """
+
+    type: ClassVar[str] = "questions/2"
     plain: ClassVar[str] = "nodes.plain:write_rows"
+    forms: ClassVar[dict[str, str]] = {
+        "jsonl": "nodes.questions.files.formats:write_jsonl",
+        "parquet": "nodes.questions.files.formats:write_parquet",
+        "hf": "nodes.questions.files.formats:write_dataset",
+        "sr91k": "nodes.questions.files.formats:write_sr91k",
+    }
+    page: ClassVar[str] = "nodes.questions.pages.page:draw_pool"
+    parts: ClassVar = {"frames": Frames}
 
-    def __init__(self, rows: Sequence[Question], frames: Frames | None = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Question],
+        frames: Frames | None = None,
+        dropped: Mapping[str, str] | None = None,
+        ambiguous: Mapping[str, int] | None = None,
+        refused: Sequence[Refused] = (),
+        held: Frames | None = None,
+    ) -> None:
         """Keep the rows; `frames` serves pictures in memory, opened questions find theirs in their store."""
         self.rows = list(rows)
-        self._frames = frames
+        self.dropped = dict(dropped or {})
+        self.ambiguous = dict(ambiguous or {})
+        self.refused = list(refused)
+        self._frames = frames if frames is not None else held
+        self._held = held
         self._reader: Reader | None = None
 
     def write(self, w: Writer) -> None:
-        w.table("questions", self.rows, Question)
+        w.attrs = {
+            "dropped": dict(sorted(self.dropped.items())),
+            "ambiguous": dict(sorted(self.ambiguous.items())),
+        }
+        rows = self.rows
+        if self._held is not None:
+            own = w.artifact("frames", self._held)
+            rows = [row if row.frames_digest or not row.frames else replace(row, frames_digest=own) for row in rows]
+            w.attrs["terms"] = sorted({row.terms for row in rows if row.terms})
+        w.table("questions", rows, Question)
+        if self.refused:
+            w.table("refused", self.refused, Refused)
 
     @classmethod
     def open(cls, r: Reader) -> Self:
-        questions = cls(r.table("questions", Question))
+        refused = r.table("refused", Refused) if r.has("refused/zarr.json") else ()
+        told = {name: r.attrs[name] for name in ("dropped", "ambiguous")}
+        questions = cls(r.table("questions", Question), **told, refused=refused)
         questions._reader = r
         return questions
+
+    def with_rows(self, rows: Sequence[Question], dropped: Mapping[str, str] | None = None) -> Questions:
+        """Return these questions with other rows; `dropped` adds to what was not asked."""
+        told = {**self.dropped, **(dropped or {})}
+        made = Questions(rows, self._frames, told, self.ambiguous, self.refused, self._held)
+        made._reader = self._reader
+        return made
 
     def frames(self, digest: str) -> Frames:
         """Return the frames that a question of this scene refers to.
@@ -86,16 +150,29 @@ class Questions(Artifact):
             raise ValueError(
                 f"questions in memory: frames {digest[:12]!r} need a store or frames given beside the rows"
             )
-        from nodes.scenes.frames import Frames
-
         return self._reader.elsewhere(digest, Frames)
 
     def summary(self) -> dict[str, Any]:
-        return count_by_task(self.rows)
+        told = {"dropped": self.dropped, "ambiguous": self.ambiguous}
+        given = {name: facts for name, facts in told.items() if facts}
+        return {**count_by_task(self.rows), **given, **count_refused(self.refused)}
 
     @classmethod
     def summarise(cls, entries: Mapping[str, Questions]) -> dict[str, Any]:
-        return count_by_task(row for questions in entries.values() for row in questions.rows)
+        scenes = list(entries.values())
+        dropped = Counter(_dropped(name, why) for questions in scenes for name, why in questions.dropped.items())
+        told: dict[str, Any] = {"dropped": dict(sorted(dropped.items()))} if dropped else {}
+        ambiguous: Counter[str] = sum((Counter(questions.ambiguous) for questions in scenes), Counter())
+        if ambiguous:
+            told["ambiguous"] = {task: f"{n} candidates" for task, n in sorted(ambiguous.items())}
+        refused = count_refused(row for questions in scenes for row in questions.refused)
+        return {**count_by_task(row for questions in scenes for row in questions.rows), **told, **refused}
+
+
+def _dropped(name: str, why: str) -> str:
+    """Return what to count: a task and why it was not asked; of a question of that id, the reason's first word."""
+    reason, is_question, _ = why.partition(": ")
+    return reason if is_question else f"{name}: {why}"
 
 
 def count_by_task(rows: Iterable[Question]) -> dict[str, Any]:
@@ -104,7 +181,31 @@ def count_by_task(rows: Iterable[Question]) -> dict[str, Any]:
     return {"questions": by_task.total(), "by_task": dict(sorted(by_task.items()))}
 
 
+def count_refused(rows: Iterable[Refused]) -> dict[str, Any]:
+    """Return how many proposals were refused, by reason; nothing where there are none."""
+    by_reason = Counter(row.reason for row in rows)
+    return {"refused": dict(sorted(by_reason.items()))} if by_reason else {}
+
+
 QuestionPool: TypeAlias = Collection[Questions]
+
+
+def key_of(question: Question) -> str:
+    """Return the key under which a question stands in a pool: its scene, or GENERAL."""
+    return question.scene or GENERAL
+
+
+def pool_of(rows: Iterable[Question]) -> QuestionPool:
+    """Return the pool of some questions, which find their frames in the store that it will be put into."""
+    by_key: dict[str, list[Question]] = {}
+    for row in rows:
+        by_key.setdefault(key_of(row), []).append(row)
+    return Collection(Questions, {key: Questions(kept) for key, kept in by_key.items()})
+
+
+def is_lettered(options: Sequence[str]) -> bool:
+    """Tell whether options are shown with letters ("A. left"), in place of being words of the prompt."""
+    return bool(options) and all(option[1:2] == "." for option in options)
 
 
 def pool_rows(pool: QuestionPool) -> list[Question]:
@@ -160,11 +261,12 @@ class Pictures:
     def _open(self, question: Question) -> Frames:
         key = (question.scene, question.frames_digest)
         if key not in self._frames:
-            if question.scene not in self._pool:
+            place = key_of(question)
+            if place not in self._pool:
                 raise ValueError(
-                    f"question {question.id}: scene {question.scene!r} is not in the pool of {len(self._pool)} scenes"
+                    f"question {question.id}: scene {place!r} is not in the pool of {len(self._pool)} scenes"
                 )
-            self._frames[key] = self._pool[question.scene].frames(question.frames_digest)
+            self._frames[key] = self._pool[place].frames(question.frames_digest)
             if len(self._frames) > self._limit_scenes:
                 self._frames.popitem(last=False)
         self._frames.move_to_end(key)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 
-def largest_remainder(n: int, weights: Mapping[str, int], order: Sequence[str]) -> dict[str, int]:
+def largest_remainder(n: int, weights: Mapping[Name, int], order: Sequence[Name]) -> dict[Name, int]:
     """Split n in proportion to weights; left-over units go to the largest remainders, equal ones by `order`.
 
     Args:
@@ -20,7 +23,7 @@ def largest_remainder(n: int, weights: Mapping[str, int], order: Sequence[str]) 
     return shares
 
 
-def quotas(n: int, weights: Mapping[str, int], capacity: Mapping[str, int], order: Sequence[str]) -> dict[str, int]:
+def quotas(n: int, weights: Mapping[Name, int], capacity: Mapping[Name, int], order: Sequence[Name]) -> dict[Name, int]:
     """Split n by weights, within capacities; what a name cannot take goes to the others by the same rule.
 
     Names of weight 0 take, equally, only what no other can. The sum is min(n, all capacity).

@@ -50,3 +50,26 @@ class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
     order_gap_s: Annotated[
         float, Meta(ge=0, description="between first appearances (VSI-Bench)", extra={"unit": "s"})
     ] = 1.0
+    steep_deg: Annotated[
+        float, Meta(ge=0, le=20, description="from the slope of above and below (ours)", extra={"unit": "deg"})
+    ] = 5.0
+    tilt_deg: Annotated[
+        float, Meta(ge=0, le=89, description="steepest view that has a level front (ours)", extra={"unit": "deg"})
+    ] = 60.0
+    roll_deg: Annotated[
+        float,
+        Meta(ge=0, le=90, description="a picture more on its side has another left (ours)", extra={"unit": "deg"}),
+    ] = 30.0
+    shared_min: Annotated[int, Meta(ge=0, description="objects that both images of a pair show (ours)")] = 2
+    cameras_apart_m: Annotated[Metres, Meta(description="between two cameras, on the floor (ours)")] = 0.3
+    same_height_m: Annotated[Metres, Meta(description="from SpatialEvo's .15 m between two cameras (ours)")] = 0.05
+    visibility_gap: Annotated[Share, Meta(description="difference of two visible shares (ours)")] = 0.1
+    upright_deg: Annotated[
+        float, Meta(ge=0, lt=45, description="of the edge that is a box's height (ours)", extra={"unit": "deg"})
+    ] = 15.0
+    turn_deg: Annotated[
+        float, Meta(ge=0, le=8, description="from SpatialEvo's 8 of a turn (ours)", extra={"unit": "deg"})
+    ] = 2.0
+    motion_min_m: Annotated[Metres, Meta(description="movement along the main axis (ours)")] = 0.1
+    motion_gap: Annotated[Share, Meta(description="main over second axis, share of the main (ours)")] = 0.25
+    region_share: Annotated[Share, Meta(description="of a region that lies in its direction (ours)")] = 0.8

@@ -6,9 +6,11 @@ as unseen if it has no pixel there; between the two it is only glimpsed, and not
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from nodes.questions.task import Need
 from nodes.questions.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from scipy.spatial import cKDTree
 
+    from nodes.scenes.sample import Sample
     from nodes.scenes.scene import Scene
 
     Floats = NDArray[np.float64]
@@ -28,14 +32,18 @@ Rule: TypeAlias = Literal["exact", "vsi"]
 class SceneView:
     """One scene with the thresholds in force; every array is computed once, when it is first asked for.
 
-    F frames, N objects. `shown`: indices of the frames that video tasks show. `rule`: how box distances are measured.
+    F shown frames, N objects. `shown`: the scene's own indices of the F frames; arrays by frame have a row for each of
+    them, in that order, and `row` leads back. `rule`: how box distances are measured. A scene without frames is taken
+    as seen whole: its questions are about a recording that is not here.
     """
 
-    def __init__(self, scene: Scene, thresholds: Thresholds, n_shown: int, rule: Rule = "exact") -> None:
-        """Look at a scene; video tasks show `n_shown` of its frames, evenly spaced, all if it has fewer.
+    def __init__(
+        self, scene: Scene, thresholds: Thresholds, sample: Sample | None = None, rule: Rule = "exact"
+    ) -> None:
+        """Look at a scene through the frames of its sample; all of its frames where there is none.
 
         Raises:
-            ValueError: it has no frames, or arrays of objects disagree in length.
+            ValueError: arrays of objects disagree in length; the sample is of other frames.
         """
         import numpy as np
 
@@ -46,17 +54,38 @@ class SceneView:
         self.centre: Floats = np.asarray(scene.centre, dtype=float).reshape(-1, 3)
         self.size: Floats = np.asarray(scene.size, dtype=float).reshape(-1, 3)
         self.rotation: Floats = np.asarray(scene.rotation, dtype=float).reshape(-1, 3, 3)
-        self.visibility: Floats = np.asarray(scene.visibility, dtype=float)
-        self.pixels: NDArray[np.int64] = np.asarray(scene.pixels)
-        _check(self)
-        self.n_frames = len(self.visibility)
-        self.shown = sample_frames(self.n_frames, n_shown)
+        share, pixels = np.asarray(scene.visibility, dtype=float), np.asarray(scene.pixels)
+        _check(self, share, pixels)
+        self.shown = tuple(range(len(share))) if sample is None else _shown(scene, sample, len(share))
+        self.row = {frame: row for row, frame in enumerate(self.shown)}
+        self.visibility: Floats = share[list(self.shown)]
+        self.pixels: NDArray[np.int64] = pixels[list(self.shown)]
+        self.n_frames = len(self.shown)
+        self.ambiguous: Counter[str] = Counter()  # by task, what it passed over: its label names several in the frame
         self._distances: dict[tuple[int, int], float] = {}
+        self._clouds: dict[int, cKDTree] = {}
+        self._nearest: dict[tuple[int, str], float] = {}
+
+    @cached_property
+    def lacks(self) -> set[Need]:
+        """What tasks may need and this scene does not have."""
+        scene = self.scene
+        found: set[Need] = {"boxes"} if self.labels else set()
+        if scene.area_m2 is not None and not scene.area_assumed:
+            found.add("area")
+        if not self.shown or self.scene.frames.has("instance"):
+            found.add("visibility")
+        if self.shown:
+            found.add("frames")
+            arrays: dict[Need, str] = {"instances": "instance", "depth": "depth", "poses": "T_wc"}
+            found |= {need for need, name in arrays.items() if scene.frames.has(name)}
+        return set(get_args(Need)) - found
 
     @cached_property
     def shape(self) -> tuple[int, int]:
-        """Height and width of the frames in pixels."""
-        height, width = self.scene.frames.instance(0).shape
+        """Height and width of the frames' instance ids in pixels; 0, 0 where there are none."""
+        known = self.shown and self.scene.frames.has("instance")
+        height, width = self.scene.frames.instance(0).shape if known else (0, 0)
         return height, width
 
     @cached_property
@@ -76,7 +105,7 @@ class SceneView:
         """(N,): seen in at least one shown frame."""
         import numpy as np
 
-        return np.asarray(self.seen[list(self.shown)].any(0))
+        return np.asarray(self.seen.any(0)) if self.shown else np.ones(len(self.labels), bool)
 
     @cached_property
     def instances(self) -> dict[str, list[int]]:
@@ -87,23 +116,33 @@ class SceneView:
         return groups
 
     @cached_property
+    def complete(self) -> dict[str, bool]:
+        """Whether the boxes of a label are all there are: False where the source itself counts more of them."""
+        counts = self.scene.counts
+        return {label: counts.get(label, 0) <= len(group) for label, group in self.instances.items()}
+
+    @cached_property
     def named(self) -> list[int]:
         """Objects that a video question may name: the only one of their label, and seen in the shown frames."""
-        return [group[0] for group in self.instances.values() if len(group) == 1 and self.seen_shown[group[0]]]
+        single = [group[0] for label, group in self.instances.items() if len(group) == 1 and self.complete[label]]
+        return [i for i in single if self.seen_shown[i]]
 
     @cached_property
     def whole_labels(self) -> list[str]:
-        """Labels whose every instance is seen in the shown frames."""
-        return [label for label, group in self.instances.items() if self.seen_shown[group].all()]
+        """Labels whose every instance has a box and is seen in the shown frames."""
+        groups = self.instances.items()
+        return [label for label, group in groups if self.complete[label] and self.seen_shown[group].all()]
 
     @cached_property
     def nameable(self) -> Bools:
-        """(F, N): seen in the frame, and no other object of the same label has a pixel there."""
+        """(F, N): seen in the frame, and no other object of the same label has a pixel there, as far as boxes tell."""
         import numpy as np
 
         alone = np.ones_like(self.seen)
-        for group in self.instances.values():
-            if len(group) > 1:
+        for label, group in self.instances.items():
+            if not self.complete[label]:
+                alone[:, group] = False
+            elif len(group) > 1:
                 alone[:, group] = self.glimpsed[:, group].sum(1, keepdims=True) == 1
         return self.seen & alone
 
@@ -125,14 +164,14 @@ class SceneView:
         """(F, 3): camera positions in metres."""
         import numpy as np
 
-        return np.asarray(self.scene.frames.T_wc, dtype=float)[:, :3, 3]
+        return np.asarray(self.scene.frames.T_wc, dtype=float)[list(self.shown), :3, 3]
 
     @cached_property
     def times(self) -> Floats:
         """(F,): when the frames were taken, in seconds."""
         import numpy as np
 
-        return np.asarray(self.scene.frames.time_s, dtype=float)
+        return np.asarray(self.scene.frames.time_s, dtype=float)[list(self.shown)]
 
     @cached_property
     def camera_distance(self) -> tuple[Floats, Floats]:
@@ -144,14 +183,30 @@ class SceneView:
         outside = np.maximum(local - self.size / 2, 0)
         return np.sqrt((outside**2).sum(-1)), np.sqrt((offset**2).sum(-1))
 
-    def columns(self, frames: Sequence[int]) -> Floats:
-        """Return (len(frames), N): mean column of each object's pixels, share of the width, NaN where it has none."""
+    @cached_property
+    def whole(self) -> Bools:
+        """(F, N): the box projects wholly into the picture, so that its edge cuts nothing off."""
+        import numpy as np
+
+        from nodes.scenes.camera import project
+
+        frames = self.scene.frames
+        height, width = frames.rgb(self.shown[0]).shape[:2]
+        inside = np.zeros(self.seen.shape, bool)
+        for row, frame in enumerate(self.shown):
+            uv, z = project(self.corners, frames.T_wc[frame], frames.K[frame])
+            fits = (z > 0) & (uv[..., 0] >= 0) & (uv[..., 0] <= width) & (uv[..., 1] >= 0) & (uv[..., 1] <= height)
+            inside[row] = fits.all(1)
+        return inside
+
+    def columns(self, rows: Sequence[int]) -> Floats:
+        """Return (len(rows), N): mean column of each object's pixels, share of the width, NaN where it has none."""
         import numpy as np
 
         n, width = len(self.labels), self.shape[1]
-        means = np.full((len(frames), n), np.nan)
-        for row, frame in enumerate(frames):
-            instance = self.scene.frames.instance(frame)
+        means = np.full((len(rows), n), np.nan)
+        for row, shown in enumerate(rows):
+            instance = self.scene.frames.instance(self.shown[shown])
             pixels, column = np.nonzero(instance)
             ids = instance[pixels, column].astype(int) - 1
             total = np.bincount(ids, weights=column + 0.5, minlength=n)[:n]
@@ -159,45 +214,61 @@ class SceneView:
             means[row, count > 0] = total[count > 0] / count[count > 0] / width
         return means
 
+    @cached_property
+    def exact_distances(self) -> Floats:
+        """(N, N): exact closest distances of the boxes in metres, 0 on the diagonal."""
+        import numpy as np
+
+        from nodes.scenes.geometry import box_distances
+
+        n = len(self.labels)
+        matrix, (a, b) = np.zeros((n, n)), np.triu_indices(n, 1)
+        matrix[a, b] = matrix[b, a] = box_distances(self.centre, self.size, self.rotation, np.stack([a, b], axis=1))
+        return matrix
+
     def distance(self, a: int, b: int) -> float:
         """Return the closest distance of two objects' boxes in metres, by the rule in force."""
-        from nodes.scenes.geometry import box_distance, vsi_distance
-
+        if self.rule == "exact":
+            return float(self.exact_distances[a, b])
         key = (a, b) if a < b else (b, a)
         if key not in self._distances:
-            measure = box_distance if self.rule == "exact" else vsi_distance
-            i, j = key
-            self._distances[key] = measure(
-                self.centre[i], self.size[i], self.rotation[i], self.centre[j], self.size[j], self.rotation[j]
-            )
+            few, many = sorted((self._cloud(a), self._cloud(b)), key=lambda tree: tree.n)
+            self._distances[key] = float(many.query(few.data)[0].min())
         return self._distances[key]
 
+    def _cloud(self, i: int) -> cKDTree:
+        """Return the points by which VSI-Bench measures from a box (geometry.vsi_points), as a tree."""
+        from scipy.spatial import cKDTree
 
-def sample_frames(n_frames: int, n_shown: int) -> tuple[int, ...]:
-    """Return the indices of a uniform sample, first and last frame included; one alone is the middle frame.
+        from nodes.scenes.geometry import vsi_points
 
-    Example:
-        >>> sample_frames(9, 3), sample_frames(9, 1), sample_frames(2, 4)
-        ((0, 4, 8), (4,), (0, 1))
-    """
-    if n_shown >= n_frames:
-        return tuple(range(n_frames))
-    if n_shown == 1:
-        return (n_frames // 2,)
-    return tuple(i * (n_frames - 1) // (n_shown - 1) for i in range(n_shown))
+        if i not in self._clouds:
+            self._clouds[i] = cKDTree(vsi_points(self.centre[i], self.size[i], self.rotation[i]))
+        return self._clouds[i]
+
+    def nearest(self, a: int, label: str) -> float:
+        """Return the closest distance of an object's box to any other one of a label, in metres."""
+        if (a, label) not in self._nearest:
+            others = [i for i in self.instances[label] if i != a]
+            self._nearest[a, label] = min(self.distance(a, i) for i in others)
+        return self._nearest[a, label]
 
 
-def _check(view: SceneView) -> None:
+def _shown(scene: Scene, sample: Sample, n_frames: int) -> tuple[int, ...]:
+    if sample.scene != scene.id or not all(0 <= index < n_frames for index in sample.indices):
+        raise ValueError(
+            f"scene {scene.id!r} has {n_frames} frames; the sample names {list(sample.indices)} of {sample.scene!r}"
+        )
+    return sample.indices
+
+
+def _check(view: SceneView, share: Floats, pixels: NDArray[np.int64]) -> None:
     n = len(view.labels)
     where = f"scene {view.scene.id!r}"
-    if view.visibility.ndim != 2 or not len(view.visibility):
-        raise ValueError(
-            f"{where}: visibility has shape {view.visibility.shape}, expected (frames, objects), 1 frame or more"
-        )
     for name in ("centre", "size", "rotation"):
         if len(getattr(view, name)) != n:
             raise ValueError(f"{where}: {len(getattr(view, name))} rows of {name}, expected {n}, one a label")
-    expected = (len(view.visibility), n)
-    for name in ("visibility", "pixels"):
-        if getattr(view, name).shape != expected:
-            raise ValueError(f"{where}: {name} has shape {getattr(view, name).shape}, expected {expected}")
+    expected = (len(share), n)
+    for name, array in (("visibility", share), ("pixels", pixels)):
+        if array.shape != expected:
+            raise ValueError(f"{where}: {name} has shape {array.shape}, expected {expected}")

@@ -10,8 +10,9 @@ import re
 from functools import cache
 
 from nodes.questions.draft import LETTERS
-from nodes.questions.wording import WORDINGS
-from nodes.scenes.procedural import COLOURS
+from nodes.questions.programs.api.cameras import HEIGHTS, IMAGES, MOTIONS, REGIONS, SECTORS
+from nodes.questions.wording import ROUTE_GO, ROUTE_TURN, TURNS, WORDINGS
+from nodes.scenes.colours import COLOURS
 
 SHAPES = ("box",)
 
@@ -73,6 +74,16 @@ ARKITSCENES = (
     ),
     *("tv", "washer"),
 )
+# What counting by category names; which labels belong is in categories.py.
+CATEGORIES = (
+    "kitchen or laundry appliances",
+    "lights",
+    "pieces of seating furniture",
+    "pieces of sleeping furniture",
+    "pieces of storage furniture",
+    "screens",
+    "tables or desks",
+)
 YES_NO = ("yes", "no")
 
 _WORD = re.compile(r"[A-Za-z]+|\d|[^\sA-Za-z\d]")
@@ -104,6 +115,8 @@ def labels() -> tuple[str, ...]:
 def words() -> list[str]:
     """Return every token of every prompt, option and answer, in alphabetical order."""
     texts = [*WORDINGS.values(), *YES_NO, *LETTERS, "0123456789", ".,:?()-"]
+    texts += [ROUTE_GO, ROUTE_TURN, *(f"Turn {turn.capitalize()}" for turn in TURNS), *CATEGORIES]
+    texts += [*SECTORS, *MOTIONS, *HEIGHTS, *IMAGES, *REGIONS, "and above", "and below"]
     texts += [text for label in labels() for text in (label, plural(label))]
     return sorted({word for text in texts for word in split_words(re.sub(r"\{\w*\}", " ", text))})
 

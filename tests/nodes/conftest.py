@@ -34,7 +34,7 @@ def _pool(store: Store, split: str, rooms: int, per_scene: int) -> QuestionPool:
     listed = list_rooms(params=ListRooms(style="new", count=rooms, split=split))  # type: ignore[arg-type]
     made = {key: extract(listed[key], params=Extract(frames=4)) for key in listed}
     scenes = store.open(store.put(Collection(Scene, made)), Collection[Scene])
-    asked = {key: synthesize(scenes[key], None, params=Synthesize(per_scene=per_scene), seed=1) for key in scenes}
+    asked = {key: synthesize(scenes[key], None, None, params=Synthesize(per_scene=per_scene), seed=1) for key in scenes}
     return store.open(store.put(Collection(Questions, asked)), Collection[Questions])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodes.questions.draft import Draft
+from nodes.questions.programs.calls import call
+from nodes.questions.task import task
 from nodes.questions.vocabulary import shape_name
 from nodes.questions.wording import WORDINGS
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from nodes.questions.view import SceneView
 
 
+@task("object_counting", shows="video", needs=("boxes", "visibility"))
 def object_counting(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List counts of `counting_min` instances or more, each of which is seen in a shown frame.
 
@@ -26,21 +29,22 @@ def object_counting(view: SceneView, limit: int, rng: np.random.Generator) -> li
         # where the source's own count differs from its boxes, neither is to be trusted
         agreed = sum(view.scene.counts.get(label, 0) for label in {view.labels[i] for i in members}) == len(members)
         if agreed and len(members) >= view.thresholds.counting_min and view.seen_shown[members].all():
-            drafts.append(_draft(view, name, len(members)))
+            drafts.append(_draft(view, name, members))
     return [drafts[i] for i in rng.permutation(len(drafts))]
 
 
-def _draft(view: SceneView, name: str, count: int) -> Draft:
+def _draft(view: SceneView, name: str, members: list[int]) -> Draft:
     return Draft(
         task="object_counting",
         template="object_counting",
         frames=view.shown,
         prompt=WORDINGS["object_counting"].format(a=name),
-        answer=str(count),
+        answer=str(len(members)),
         options=(),
         unit="objects",
-        program=f'count("{name}")',
+        program=call("count", name),
         margin=1.0,
         kind="number",
-        balance=str(count),
+        balance=str(len(members)),
+        objects=tuple(members),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodes.questions.draft import Draft
+from nodes.questions.programs.calls import call
+from nodes.questions.task import task
 from nodes.questions.wording import WORDINGS
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ SIDES = {
     "hard": ("front-left", "front-right", "back-left", "back-right"),
 }
 CORNERS_IN_QUADRANT = 5  # of 8, hard: fewer and the query mostly lies in another quadrant
+TRIPLES_MAX = 64_000  # looked at: all there are of 40 objects; of 200 there are eight million, half a gigabyte
 
 
 def angle_deg(stand: Floats, face: Floats, query: Floats) -> Floats:
@@ -64,16 +67,19 @@ def boundary_deg(theta_deg: Floats, level: str) -> Floats:
     return np.min([np.abs(np.abs(theta_deg) - boundary) for boundary in BOUNDARIES_DEG[level]], axis=0)
 
 
+@task("object_rel_direction_easy", shows="video", needs=("boxes", "visibility"))
 def object_rel_direction_easy(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List left or right."""
     return _list(view, "easy", limit, rng)
 
 
+@task("object_rel_direction_medium", shows="video", needs=("boxes", "visibility"))
 def object_rel_direction_medium(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List left, right or back."""
     return _list(view, "medium", limit, rng)
 
 
+@task("object_rel_direction_hard", shows="video", needs=("boxes", "visibility"))
 def object_rel_direction_hard(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List quadrants."""
     return _list(view, "hard", limit, rng)
@@ -86,7 +92,7 @@ def _list(view: SceneView, level: str, limit: int, rng: np.random.Generator) -> 
     named = np.array(view.named, dtype=int)
     if len(named) < 3:
         return []
-    triples = np.stack(np.meshgrid(named, named, named, indexing="ij"), axis=-1).reshape(-1, 3)
+    triples = _triples(named, rng)
     triples = triples[_far_enough(view, triples)]
     theta = angle_deg(*(view.centre[triples[:, k]] for k in range(3)))
     margin = boundary_deg(theta, level)
@@ -102,6 +108,15 @@ def _list(view: SceneView, level: str, limit: int, rng: np.random.Generator) -> 
         if min(taken.values()) == limit:
             break
     return drafts
+
+
+def _triples(named: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return triples (T, 3) of objects, some of them alike: all there are, or `TRIPLES_MAX` drawn, each kept once."""
+    import numpy as np
+
+    if len(named) ** 3 <= TRIPLES_MAX:
+        return np.stack(np.meshgrid(named, named, named, indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.unique(named[rng.integers(len(named), size=(TRIPLES_MAX, 3))], axis=0)
 
 
 def _far_enough(view: SceneView, triples: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -124,18 +139,19 @@ def _mostly_in_quadrant(view: SceneView, stand: int, face: int, query: int, name
 
 def _draft(view: SceneView, level: str, objects: tuple[int, int, int], name: str, margin: float) -> Draft:
     stand, face, query = (view.labels[i] for i in objects)
-    task = f"object_rel_direction_{level}"
+    kind = f"object_rel_direction_{level}"
     wrong = tuple(other for other in SIDES[level] if other != name)
     return Draft(
-        task=task,
-        template=task,
+        task=kind,
+        template=kind,
         frames=view.shown,
-        prompt=WORDINGS[task].format(stand=stand, face=face, query=query),
+        prompt=WORDINGS[kind].format(stand=stand, face=face, query=query),
         answer=name,
         options=(name, *wrong),
         unit="deg",
-        program=f'direction_{level}(stand="{stand}", face="{face}", query="{query}")',
+        program=call("direction", stand, face, query, level),
         margin=margin,
         lettered=True,
         balance=name,
+        objects=objects,
     )

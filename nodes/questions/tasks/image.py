@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nodes.questions.draft import Draft
+from nodes.questions.programs.calls import call
+from nodes.questions.task import task
 from nodes.questions.vocabulary import YES_NO, box_labels, is_coloured_box, plural, shape_name, short_name
 from nodes.questions.wording import WORDINGS
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 PAIRS_A_SLOT = 4  # pairs listed for every question wanted: enough to balance answers, few enough to be cheap
 
 
+@task("exists", shows="image", needs=("boxes", "instances"))
 def exists(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List "Is there a red box?": yes if one is seen, no if none has a pixel in the frame.
 
@@ -31,20 +34,22 @@ def exists(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]
     import numpy as np
 
     floor = view.thresholds.pixels_min * view.shape[0] * view.shape[1]
-    found: list[tuple[int, str, str, float]] = []  # frame, label, answer, margin in pixels
+    found: list[tuple[int, str, str, float]] = []  # row, label, answer, margin in pixels
     for label, group in view.instances.items():
         most = view.pixels[:, group].max(1)
         found += [(f, label, "yes", float(most[f])) for f in np.flatnonzero(view.seen[:, group].any(1)).tolist()]
-        found += [(f, label, "no", floor) for f in np.flatnonzero(most == 0).tolist()]
+        if view.complete[label]:  # else one without a box may be in the picture
+            found += [(f, label, "no", floor) for f in np.flatnonzero(most == 0).tolist()]
     if view.labels and all(map(is_coloured_box, view.labels)):
         absent = [label for label in box_labels() if label not in view.instances]
         found += [(frame, label, "no", floor) for frame in range(view.n_frames) for label in absent]
     order = rng.permutation(len(found)).tolist()
-    return [_exists(found[i], wording) for wording in ("exists", "exists.see") for i in order]
+    return [_exists(view, found[i], wording) for wording in ("exists", "exists.see") for i in order]
 
 
-def _exists(found: tuple[int, str, str, float], wording: str) -> Draft:
-    frame, label, answer, margin = found
+def _exists(view: SceneView, found: tuple[int, str, str, float], wording: str) -> Draft:
+    row, label, answer, margin = found
+    frame = view.shown[row]
     return Draft(
         task="exists",
         template=wording,
@@ -53,13 +58,15 @@ def _exists(found: tuple[int, str, str, float], wording: str) -> Draft:
         answer=answer,
         options=YES_NO,
         unit="pixels",
-        program=f'exists("{label}", frame={frame})',
+        program=call("exists", label, frame=frame),
         margin=margin,
         balance=answer,
+        objects=tuple(view.instances.get(label, [])) if answer == "yes" else (),
         reserve=0 if wording == "exists" else 2,
     )
 
 
+@task("count", shows="image", needs=("boxes", "instances"))
 def count(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List "How many boxes are there?": 1 to `count_max`, where no counted object is merely glimpsed."""
     most = view.thresholds.count_max
@@ -69,11 +76,14 @@ def count(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     for label, members in view.instances.items():
         groups.setdefault(shape_name(label), []).extend(members)
     drafts = []
+    missing = {shape_name(label) for label in view.instances if not view.complete[label]}
     for name, members in groups.items():
+        if name in missing:
+            continue
         counts = view.seen[:, members].sum(1)
         valid = (counts >= 1) & (counts <= most) & ~glimpsed_only[:, members].any(1)
-        for frame in valid.nonzero()[0].tolist():
-            answer = str(counts[frame])
+        for row in valid.nonzero()[0].tolist():
+            answer, frame = str(counts[row]), view.shown[row]
             drafts.append(
                 Draft(
                     task="count",
@@ -83,14 +93,16 @@ def count(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
                     answer=answer,
                     options=options,
                     unit="objects",
-                    program=f'count("{name}", frame={frame})',
+                    program=call("count", name, frame=frame),
                     margin=1.0,
                     balance=answer,
+                    objects=tuple(members[k] for k in view.seen[row, members].nonzero()[0].tolist()),
                 )
             )
     return [drafts[i] for i in rng.permutation(len(drafts))]
 
 
+@task("closer", shows="image", needs=("boxes", "instances", "poses"))
 def closer(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List "Which is closer to the camera?": both by the closest point of the box and by its centre, by the margin."""
     import numpy as np
@@ -109,19 +121,21 @@ def closer(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]
     return list(_compare(view, "closer", "m", valid, margin, limit, rng))
 
 
+@task("taller", shows="image", needs=("boxes", "instances", "poses"))
 def taller(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
-    """List "Which is taller?": by the vertical extent of the boxes."""
+    """List "Which is taller?": by the vertical extent of boxes that no edge of the picture cuts."""
     import numpy as np
 
     a, b = _pairs(len(view.labels))
     heights = view.heights
-    fit = view.nameable & (view.visibility >= view.thresholds.taller_visibility_min)
+    fit = view.nameable & view.whole & (view.visibility >= view.thresholds.taller_visibility_min)
     gain = heights[a] - heights[b]
     clear = np.abs(gain) >= view.thresholds.taller_ratio * np.maximum(heights[a], heights[b])
     valid = fit[:, a] & fit[:, b] & clear
     return list(_compare(view, "taller", "m", valid, np.broadcast_to(gain, valid.shape), limit, rng))
 
 
+@task("further_left", shows="image", needs=("boxes", "instances"))
 def further_left(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List "Which is further left?": by the mean column of the pixels that show each object.
 
@@ -141,7 +155,7 @@ def further_left(view: SceneView, limit: int, rng: np.random.Generator) -> list[
 
 def _compare(
     view: SceneView,
-    task: str,
+    name: str,
     unit: str,
     valid: NDArray[np.bool_],
     gain: NDArray[np.float64],
@@ -157,23 +171,26 @@ def _compare(
     chosen = rng.permutation(len(frames))[: PAIRS_A_SLOT * limit]
     turn = int(rng.integers(2))
     rows = list(zip(frames[chosen].tolist(), pairs[chosen].tolist(), gain[frames, pairs][chosen].tolist(), strict=True))
-    names = [(view.labels[i], view.labels[j]) for i, j in zip(first.tolist(), second.tolist(), strict=True)]
+    both = list(zip(first.tolist(), second.tolist(), strict=True))
+    names = [(view.labels[i], view.labels[j]) for i, j in both]
     for reserve in (0, 1):
-        for k, (frame, pair, margin) in enumerate(rows):
+        for k, (row, pair, margin) in enumerate(rows):
+            frame = view.shown[row]
             winner, loser = names[pair] if margin > 0 else names[pair][::-1]
             right_first = (k + turn + reserve) % 2 == 0
             a, b = (winner, loser) if right_first else (loser, winner)
             yield Draft(
-                task=task,
-                template=task,
+                task=name,
+                template=name,
                 frames=(frame,),
-                prompt=WORDINGS[task].format(a=a, b=b),
+                prompt=WORDINGS[name].format(a=a, b=b),
                 answer=short_name(winner),
                 options=(short_name(a), short_name(b)),
                 unit=unit,
-                program=f'{task}("{a}", "{b}", frame={frame})',
+                program=call(name, a, b, frame=frame),
                 margin=abs(margin),
                 balance="first" if right_first else "second",
+                objects=both[pair],
                 reserve=reserve,
             )
 

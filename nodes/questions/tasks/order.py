@@ -10,6 +10,8 @@ from itertools import pairwise, permutations
 from typing import TYPE_CHECKING
 
 from nodes.questions.draft import Draft
+from nodes.questions.programs.calls import call
+from nodes.questions.task import task
 from nodes.questions.wording import WORDINGS
 
 if TYPE_CHECKING:
@@ -25,22 +27,22 @@ TRIES_A_SLOT = 10
 def first_shown(view: SceneView) -> dict[str, tuple[int, int]]:
     """Return by category the positions, among the shown frames, of its first glimpse and of where it is first seen.
 
-    Categories that are seen in none are left out.
+    Categories that are seen in none, or of which a box is missing, are left out.
     """
-    shown = list(view.shown)
     firsts = {}
     for label, group in view.instances.items():
-        seen, glimpsed = (array[shown][:, group].any(1) for array in (view.seen, view.glimpsed))
-        if seen.any():
+        seen, glimpsed = (array[:, group].any(1) for array in (view.seen, view.glimpsed))
+        if seen.any() and view.complete[label]:  # one without a box may have come earlier
             firsts[label] = (int(glimpsed.argmax()), int(seen.argmax()))
     return firsts
 
 
+@task("obj_appearance_order", shows="video", needs=("boxes", "instances"))
 def obj_appearance_order(view: SceneView, limit: int, rng: np.random.Generator) -> list[Draft]:
     """List orders of four categories whose first appearances are `order_gap_s` and one shown frame apart, or more."""
     firsts = first_shown(view)
     labels = list(firsts)
-    seconds = view.times[list(view.shown)]
+    seconds = view.times
     drafts: list[Draft] = []
     asked: set[tuple[str, ...]] = set()
     for _ in range(TRIES_A_SLOT * limit if len(labels) >= N_CATEGORIES else 0):
@@ -61,7 +63,6 @@ def _draft(view: SceneView, chosen: list[str], ranked: list[str], gap_s: float, 
     others = [order for order in permutations(chosen) if list(order) != ranked]
     wrong = [others[i] for i in rng.permutation(len(others))[: N_OPTIONS - 1]]
     right = ", ".join(ranked)
-    asked = ", ".join(f'"{label}"' for label in chosen)
     return Draft(
         task="obj_appearance_order",
         template="obj_appearance_order",
@@ -70,7 +71,8 @@ def _draft(view: SceneView, chosen: list[str], ranked: list[str], gap_s: float, 
         answer=right,
         options=(right, *(", ".join(order) for order in wrong)),
         unit="s",
-        program=f"appearance_order({asked})",
+        program=call("appearance_order", *chosen),
         margin=gap_s,
         lettered=True,
+        objects=tuple(i for label in chosen for i in view.instances[label] if view.seen[:, i].any()),
     )

@@ -25,10 +25,16 @@ def make_scene(
     visibility: np.ndarray | None = None,
     rotation: np.ndarray | None = None,
     cameras: Any = None,
+    turn: np.ndarray | None = None,
+    polygon: Any = ((0.0, 0.0), (5, 0), (5, 4), (0, 4)),
     frames: int = 2,
     **facts: Any,
 ) -> Scene:
-    """Return a scene in memory; without `instance` every object covers 10 of 100 pixels in every frame."""
+    """Return a scene in memory; without `instance` every object covers 10 of 100 pixels in every frame.
+
+    Cameras are level, look along +x and see nearly all that is in front of them; `turn` (3, 3) turns them, as points
+    (N, 3) are by `points @ turn`.
+    """
     n = len(labels)
     if instance is None:
         flat = np.repeat(np.arange(n) % 10 + 1, 10) if n else np.zeros(0)
@@ -39,12 +45,14 @@ def make_scene(
         pixels = np.stack([np.bincount(frame.ravel(), minlength=n + 1)[1 : n + 1] for frame in instance])
     f = len(instance)
     poses = np.repeat(np.eye(4)[None], f, axis=0)
+    axes = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])  # right, down, forward
+    poses[:, :3, :3] = (axes if turn is None else axes @ turn).T
     poses[:, :3, 3] = (0.0, 0.0, 1.0) if cameras is None else cameras
     pictures = {
         "rgb": (instance[..., None] * np.array([50, 20, 5])).astype(np.uint8),
         "depth": np.ones(instance.shape, np.float32),
         "instance": instance.astype(np.uint16),
-        "K": np.repeat(np.eye(3)[None], f, axis=0),
+        "K": np.repeat(np.array([[0.5, 0, 5], [0, 0.5, 5], [0, 0, 1]])[None], f, axis=0),
         "T_wc": poses,
         "time_s": np.arange(f) * 1.0,
     }
@@ -52,7 +60,7 @@ def make_scene(
         "centre": np.asarray(centre, float).reshape(-1, 3),
         "size": np.asarray(size, float).reshape(-1, 3),
         "rotation": np.repeat(np.eye(3)[None], n, axis=0) if rotation is None else rotation,
-        "polygon": np.array([[0.0, 0.0], [5, 0], [5, 4], [0, 4]]),
+        "polygon": np.asarray(polygon, float),
         "visibility": np.where(pixels > 0, 0.4, 0.0) if visibility is None else visibility,
         "pixels": pixels,
         "first_seen_s": np.zeros(n),
@@ -94,5 +102,5 @@ def generated() -> list[Scene]:
 
 
 def _rooms(style: str) -> list[Any]:
-    listing = list_rooms(params=ListRooms(source="procedural", style=style, count=30))
+    listing = list_rooms(params=ListRooms(style=style, count=30))
     return [listing[key] for key in listing]
