@@ -16,6 +16,7 @@ from graph.errors import SpecError, nearest
 from graph.params import Mistakes
 
 COMMAND_LINE = "--set"
+NAMED = ("nodes", "arms")  # tables whose keys are names: one that is false is none
 
 
 class Text(str):
@@ -83,13 +84,19 @@ def read_document(path: Path, settings: list[str], mistakes: Mistakes) -> Docume
     return Document(path, text, tables, fixed)
 
 
-def lay_over(base: dict[str, Any], own: dict[str, Any], is_nodes: bool = False) -> dict[str, Any]:
-    """Return `base` with what `own` says: tables merge, everything else of `own` wins. Neither is changed."""
+def lay_over(base: dict[str, Any], own: dict[str, Any], is_named: bool = False) -> dict[str, Any]:
+    """Return `base` with what `own` says: tables merge, everything else of `own` wins. Neither is changed.
+
+    A node or an arm that `own` says is `false` is left out.
+    """
     merged = dict(base)
     for key, value in own.items():
+        if is_named and value is False and key in base:
+            del merged[key]
+            continue
         under = base.get(key)
-        if isinstance(value, dict) and isinstance(under, dict) and not (is_nodes and _replaces(value, under)):
-            value = lay_over(under, value, key == "nodes")
+        if isinstance(value, dict) and isinstance(under, dict) and not (is_named and _replaces(value, under)):
+            value = lay_over(under, value, key in NAMED)
         merged[key] = value
     return merged
 

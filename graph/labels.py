@@ -3,7 +3,7 @@
     rooms    qa[2]    selected@low=0.1    selected@low=0.1[2]    update@small+large[2]
 
 After `@` stands the variant, or as much of it as makes a difference to this instance; none for what all variants share,
-several names joined by `+` for what only these share.
+several names joined by `+` for what only these share: `selected@uniform+band,seed=7[2]`.
 """
 
 from __future__ import annotations
@@ -52,5 +52,5 @@ def find_labels(asked: str, labels: Iterable[str]) -> tuple[list[str], str]:
 
 def _matches(asked: str, variant: str) -> bool:
     wanted = set(filter(None, asked.split(",")))
-    alternatives = [set(filter(None, text.split(","))) for text in variant.split("+")]
-    return any(wanted <= own or own <= wanted for own in alternatives)
+    choices = [{text, *text.split("+")} for text in variant.split(",") if text]
+    return all(any(one in own for own in choices) for one in wanted) or all(wanted & own for own in choices)

@@ -15,7 +15,7 @@ import msgspec
 from graph.document import Document, Text, lay_over
 from graph.errors import KindError, nearest
 from graph.kinds import Kind, NoParams, find_kind
-from graph.params import Mistakes, read_params
+from graph.params import Mistakes, check_keys, read_params
 from graph.reference import Reference, parse_reference
 from graph.settings import Amount
 from store.artifact import Artifact
@@ -36,6 +36,9 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retries: Annotated[int, msgspec.Meta(ge=0, description="after failures of the machine, not its own")] = 2
     timeout: Annotated[float, msgspec.Meta(gt=0, description="seconds for one action")] | None = None
     may_fail: Annotated[int, msgspec.Meta(ge=0, description="elements that may; readers get the rest")] = 0
+    every_round: Annotated[bool, msgspec.Meta(description="inside the loop although it reads nothing there")] = False
+    if_read: Annotated[bool, msgspec.Meta(description="runs only where a node that runs reads it")] = False
+    agrees: Annotated[bool, msgspec.Meta(description="false: its params may say another thing than others'")] = True
 
 
 NO_TERMS = Terms()
@@ -57,6 +60,9 @@ class NodeSpec(msgspec.Struct, frozen=True):
     retries: int = 2
     timeout: float | None = None
     may_fail: int = 0
+    every_round: bool = False
+    if_read: bool = False
+    agrees: bool = True
 
 
 class NodeReader:
@@ -90,6 +96,7 @@ class NodeReader:
         for node in nodes.values():
             if node.kind is not None or node.artifact is not None:  # else its kind is a mistake already
                 self._check_inputs(node, tables)
+                self._check_taken_back(node, tables[node.name].get("inputs", {}))
         return nodes
 
     def read_rounds(self, nodes: dict[str, NodeSpec], last: int) -> dict[int, dict[str, msgspec.Struct]]:
@@ -152,6 +159,9 @@ class NodeReader:
             terms.retries,
             terms.timeout,
             terms.may_fail,
+            terms.every_round,
+            terms.if_read,
+            terms.agrees,
         )
 
     def _read_kind(self, name: Any, where: str) -> Kind | None:
@@ -183,6 +193,8 @@ class NodeReader:
             self.mistakes.add(where, f"inputs = {table!r}", "expected a table")
             return inputs
         for name, text in table.items():
+            if text == "":  # takes back what an extended file or the spec of a variant reads
+                continue
             try:
                 inputs[name] = parse_reference(text)
             except ValueError as error:
@@ -207,6 +219,13 @@ class NodeReader:
                 expected = f"is missing: expected {type_name(typing.cast(type[Artifact], wanted.type))}"
                 self.mistakes.add(where, f"inputs.{name}", expected)
 
+    def _check_taken_back(self, node: NodeSpec, written: Any) -> None:
+        """Note an input set to "" whose name is almost that of one that stays; what another kind had may be told."""
+        for name in written if isinstance(written, dict) else ():
+            near = nearest(name, node.inputs) if written[name] == "" and node.kind else ""
+            if near and node.kind and name not in node.kind.inputs:
+                self.mistakes.add(f"nodes.{node.name}", f"inputs.{name}", f"{node.kind_name} has no such input{near}")
+
     def _fill_tables(self, value: Any, where: str, key: str) -> Any:
         """Put the tables of `[tables]` where `$name` asks for them."""
         if isinstance(value, dict):
@@ -229,12 +248,3 @@ class NodeReader:
         if known is not None:
             check_keys(self.mistakes, f"{where}.{key}", inner, known)
         return inner
-
-
-def check_keys(mistakes: Mistakes, where: str, table: dict[str, Any], known: set[str]) -> None:
-    """Note the keys of a table that have no meaning there."""
-    for key in table:
-        if key not in known:
-            what = key if isinstance(table[key], dict) else f"{key} = {table[key]!r}"
-            listed = nearest(key, known) or f"; known: {', '.join(sorted(known))}"
-            mistakes.add(where, what, f"no such key here{listed}")

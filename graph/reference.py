@@ -5,6 +5,7 @@ update[-1] | warmup the round before; in round 1 what follows `|`, else absent
 qa[past]            all earlier rounds, as a collection keyed by round
 eval[last]          from outside the loop: the last round
 eval[all]           from outside the loop: all rounds, as a collection keyed by round
+curve[variants]     of a node outside the loop: all variants, as a collection keyed by their names
 update.weights      a part of an artifact, or one entry of a collection
 """
 
@@ -16,13 +17,15 @@ import re
 import msgspec
 
 REFERENCE = re.compile(
-    r"(?P<node>[A-Za-z][\w-]*)(?:\[(?P<turn>-1|past|last|all)\])?(?:\.(?P<entry>[^\s|\[\].][^\s|]*))?"
+    r"(?P<node>[A-Za-z][\w-]*)(?:\[(?P<turn>-1|past|last|all|variants)\])?(?:\.(?P<entry>[^\s|\[\].][^\s|]*))?"
 )
-EXPECTED = "expected name, name[-1], name[past], name[last], name[all] or name.entry; '|' parts alternatives"
+EXPECTED = (
+    "expected name, name[-1], name[past], name[last], name[all], name[variants] or name.entry; '|' parts alternatives"
+)
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """One alternative of an input; `turn` is -1, past, last, all or None for the plain name."""
+    """One alternative of an input; `turn` is -1, past, last, all, variants or None for the plain name."""
 
     node: str
     turn: str | None = None

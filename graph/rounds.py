@@ -1,28 +1,23 @@
 """Unrolling: a spec's nodes to instances, one a round inside the loop, every reference resolved and type-checked.
 
-A node is inside the loop if it reads a `[-1]` or a `[past]`, or reads by plain name a node that is inside. The number
+A node is inside the loop if it reads a `[-1]` or a `[past]`, or by plain name a node that is inside, or says
+`every_round`. One that says `if_read` has an instance where another has it as a source. The number
 of rounds changes which instances there are and nothing about any of them. Params of `[rounds.n]` are those of round n's
 instance alone: what later rounds see of them is what they read.
+
+A node stands over the variants if it reads a `[variants]`, or by plain name a node that does: it is there once.
 """
 
 from __future__ import annotations
 
-import functools
-import typing
-from collections.abc import Iterator
-
 import msgspec
 
-from graph.errors import nearest
-from graph.kinds import Input
+from graph.agreement import check_agreement
+from graph.fitting import Link, links_of
 from graph.labels import label_of, round_key
 from graph.params import Mistakes
-from graph.reference import Reference
 from graph.sharing import Shared, share
 from graph.spec import NodeSpec, Spec
-from store.artifact import Artifact
-from store.collection import PREFIX
-from store.open import item_type, type_name
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -55,14 +50,6 @@ class Instance(msgspec.Struct, frozen=True):
         return {label for source in self.sources.values() for label in source.labels.values()}
 
 
-class Link(msgspec.Struct, frozen=True):
-    """One alternative of an input, fitted to what it names."""
-
-    reference: Reference
-    entry: str | None
-    is_zipped: bool
-
-
 def unroll(spec: Spec) -> dict[str, Instance]:
     """Return the instances of a spec by label, producers before consumers; of all its variants, if it has any.
 
@@ -75,42 +62,71 @@ def unroll(spec: Spec) -> dict[str, Instance]:
 
 def unroll_variants(spec: Spec) -> Shared:
     """Return the instances of all variants, with what each variant calls them. Raises SpecError."""
+    _check_over(spec)
     unrolled = []
     for whole in spec.variants.values():
         assert whole.variant is not None
         unrolled.append((whole.variant, _unroll_alone(whole)))
-    return share(unrolled)
+    shared = share(unrolled)
+    return msgspec.structs.replace(shared, instances=shared.instances | _unroll_over(spec, shared))
 
 
 def find_inside(spec: Spec) -> set[str]:
     """Return the names of the nodes inside the loop."""
+    return _find_readers(spec, ("-1", "past"), {node.name for node in spec.nodes.values() if node.every_round})
+
+
+def find_over(spec: Spec) -> set[str]:
+    """Return the names of the nodes that stand over the variants."""
+    return _find_readers(spec, ("variants",), set())
+
+
+def _check_over(spec: Spec) -> None:
+    """Raise SpecError where a variant sets what a node over the variants is, or that there is one."""
+    mistakes, over = spec.mistakes(), find_over(spec)
+    keys = {key: None for whole in spec.variants.values() if whole.variant for key in whole.variant.settings}
+    for key in keys:
+        if key[0] == "nodes" and key[1] in over:
+            mistakes.add("variants", ".".join(key), f"{key[1]!r} is there once for all variants")
+    for whole in spec.variants.values():
+        own = whole.mistakes()
+        for name in sorted(find_over(whole) - over):
+            own.add(f"nodes.{name}", "", "reads [variants] here and not without variants")
+        mistakes.lines += own.lines
+    mistakes.raise_any()
+
+
+def _find_readers(spec: Spec, turns: tuple[str, ...], found: set[str]) -> set[str]:
+    """Return the names of `found` and of the nodes that read one of these turns, or by plain name one of them all."""
     readers: dict[str, list[str]] = {}
-    inside = set()
     for node in spec.nodes.values():
         for alternatives in node.inputs.values():
             for reference in alternatives:
                 if reference.turn is None:
                     readers.setdefault(reference.node, []).append(node.name)
-                elif reference.turn in ("-1", "past"):
-                    inside.add(node.name)
-    waiting = list(inside)
+                elif reference.turn in turns:
+                    found.add(node.name)
+    waiting = list(found)
     while waiting:
-        found = [reader for reader in readers.get(waiting.pop(), ()) if reader not in inside]
-        inside.update(found)
-        waiting += found
-    return inside
+        more = [reader for reader in readers.get(waiting.pop(), ()) if reader not in found]
+        found.update(more)
+        waiting += more
+    return found
 
 
 def _unroll_alone(spec: Spec) -> dict[str, Instance]:
     mistakes = spec.mistakes()
-    inside = find_inside(spec)
+    inside, over = find_inside(spec), find_over(spec)
     for number, nodes in spec.rounds.items():
         for name in nodes.keys() - inside:
             mistakes.add(f"rounds.{number}.nodes.{name}", "", f"{name!r} is outside the loop: it has no rounds")
+    check_agreement(spec, inside, mistakes)
     last = spec.experiment.rounds
     instances = {}
     for node in spec.nodes.values():
-        links = {name: list(_link(spec, node, name, inside, mistakes)) for name in node.inputs}
+        links = {name: list(links_of(spec, node, name, inside, over, mistakes)) for name in node.inputs}
+        if node.name in over:  # there once, whatever varies: _unroll_over
+            continue
         seed = spec.experiment.seed if node.seed is None else node.seed
         for round in range(1, last + 1) if node.name in inside else (None,):
             own = spec.rounds.get(round or 0, {}).get(node.name)
@@ -124,42 +140,44 @@ def _unroll_alone(spec: Spec) -> dict[str, Instance]:
             instances[label] = Instance(label, effective, round, seed, sources)
     mistakes.raise_any()
     order = _sort(instances, mistakes)
-    return {label: instances[label] for label in order}
+    read = {reference.node for name in over for item in spec.nodes[name].inputs.values() for reference in item}
+    return _drop_unread({label: instances[label] for label in order}, read)
 
 
-def _link(spec: Spec, node: NodeSpec, name: str, inside: set[str], mistakes: Mistakes) -> Iterator[Link]:
-    """Yield the alternatives of an input, fitted; all are checked, also those that no round takes."""
-    assert node.kind is not None  # an artifact has no inputs: graph.node_table
-    where, wanted, alternatives = f"nodes.{node.name}", node.kind.inputs[name], node.inputs[name]
-    has_turns = all(item.turn == "-1" and item.node in inside for item in alternatives)
-    if node.name in inside and not wanted.is_optional and has_turns:
-        text = " | ".join(map(str, alternatives))
-        mistakes.add(where, f"inputs.{name} = {text!r}", "is absent in round 1: add `| other`")
-    for reference in alternatives:
-        try:
-            _check_border(node, reference, inside)
-            gives = spec.nodes[reference.node].kind
-            if gives is None:  # a stored artifact: graph.stored knows its type
-                yield Link(reference, reference.entry, wanted.is_mapped)
+def _drop_unread(instances: dict[str, Instance], read: set[str]) -> dict[str, Instance]:
+    """Leave out the instances of nodes that say `if_read` and that nothing reads; consumers come after producers.
+
+    Args:
+        read: labels that are read from elsewhere; grows.
+    """
+    kept: dict[str, Instance] = {}
+    for label, instance in reversed(instances.items()):
+        if label in read or not instance.node.if_read:
+            kept[label] = instance
+            read |= instance.upstream()
+    return dict(reversed(kept.items()))
+
+
+def _unroll_over(spec: Spec, shared: Shared) -> dict[str, Instance]:
+    """Return the instances that stand over the variants. Raises SpecError: one reads by plain name what varies."""
+    mistakes, over, instances = spec.mistakes(), find_over(spec), {}
+    for node in (node for node in spec.nodes.values() if node.name in over):
+        sources = {}
+        for name in node.inputs:
+            link = next(links_of(spec, node, name, set(), over, mistakes))
+            read = link.reference.node
+            found = {variant: labels.get(read, read) for variant, labels in shared.labels.items()}
+            if link.reference.turn == "variants":
+                sources[name] = Source(found, True, link.entry, False)
                 continue
-            is_rounds = reference.turn in ("all", "past")
-            entry, is_zipped = fit(gives.gives, wanted, reference.entry, is_rounds)
-            if name == node.kind.facts.each and not is_zipped:
-                raise ValueError(f"gives one {_text(wanted.type)}, expected a collection of them to map over")
-            yield Link(reference, entry, is_zipped and not is_rounds)
-        except ValueError as error:
-            mistakes.add(where, f"inputs.{name} = {str(reference)!r}", str(error))
-
-
-def _check_border(node: NodeSpec, reference: Reference, inside: set[str]) -> None:
-    """Raise ValueError for a reference that crosses the loop's border the wrong way."""
-    if reference.turn is None:
-        return
-    if reference.turn in ("last", "all") and node.name in inside:
-        raise ValueError(f"[{reference.turn}] is for nodes outside the loop, expected [-1] or [past]")
-    if reference.node not in inside:
-        expected = "it has no earlier round" if reference.turn in ("-1", "past") else "expected its plain name"
-        raise ValueError(f"{reference.node!r} is outside the loop: {expected}")
+            sources[name] = Source({"": next(iter(found.values()))}, False, link.entry, link.is_zipped)
+            if len(set(found.values())) > 1:
+                mistakes.add(f"nodes.{node.name}", f"inputs.{name} = {read!r}", f"varies, expected {read}[variants]")
+        seed = spec.experiment.seed if node.seed is None else node.seed
+        instances[node.name] = Instance(node.name, node, None, seed, sources)
+    mistakes.raise_any()
+    order = _sort(instances, mistakes)
+    return _drop_unread({label: instances[label] for label in order}, set())
 
 
 def _source(link: Link, round: int | None, last: int, inside: set[str]) -> Source:
@@ -174,48 +192,9 @@ def _source(link: Link, round: int | None, last: int, inside: set[str]) -> Sourc
     return Source({"": label_of(name, round if name in inside else None)}, False, link.entry, link.is_zipped)
 
 
-@functools.cache
-def fit(gives: type[Artifact], wanted: Input, entry: str | None, is_rounds: bool) -> tuple[str | None, bool]:
-    """Fit what a producer gives to what an input wants.
-
-    Where the input wants a type that is one of the given artifact's parts, the part is taken (`update` for
-    `update.weights`); under `each`, also the one that is a collection of it.
-    Returns:
-        The entry to take of each given artifact, and whether the input is zipped.
-    Raises:
-        ValueError: they do not fit; the text says what is given and what is expected.
-    """
-    if entry is not None:
-        item = item_type(gives)
-        if item is None and entry not in gives.parts:
-            known = ", ".join(gives.parts) or "none"
-            raise ValueError(f"{_text(gives)} has no part {entry!r}{nearest(entry, gives.parts)}; parts: {known}")
-        gives = item or gives.parts[entry]
-    target = wanted.type
-    if is_rounds:
-        item = item_type(target)
-        if item is None:
-            raise ValueError(f"gives one {_text(gives)} a round, expected {_text(target)}")
-        target = item
-    # By name, as the store does: two copies of a file declare the same types.
-    if _text(gives) == _text(target):
-        return entry, False
-    if wanted.is_mapped and _text(gives) == PREFIX + _text(target):
-        return entry, True
-    for wish, is_zipped in ((_text(target), False), (PREFIX + _text(target), True)):
-        parts = [part for part, cls in gives.parts.items() if _text(cls) == wish] if entry is None else []
-        if len(parts) == 1 and (wanted.is_mapped or not is_zipped):
-            return parts[0], is_zipped
-    raise ValueError(f"gives {_text(gives)}, expected {_text(target)}")
-
-
-def _text(cls: type) -> str:
-    return type_name(typing.cast(type[Artifact], cls))
-
-
 def _sort(instances: dict[str, Instance], mistakes: Mistakes) -> list[str]:
     """Return the labels, producers before consumers, else in the order that they have."""
-    reads = {label: instance.upstream() for label, instance in instances.items()}
+    reads = {label: instance.upstream() & instances.keys() for label, instance in instances.items()}
     readers: dict[str, list[str]] = {label: [] for label in instances}
     for label, upstream in reads.items():
         for read in upstream:

@@ -19,7 +19,11 @@ from graph.reference import REFERENCE
 from graph.registry import registered
 from graph.settings import Compute
 from graph.spec import Experiment
+from graph.variants import ARMS, VARIANT_NAME
 from store.open import type_name
+
+# Not `anyOf`: that would say of a mistake in a node only that none of both fits.
+LEFT_OUT: Schema = {"if": {"type": "boolean"}, "then": {"const": False}, "else": refer("node")}
 
 
 def make_schema() -> Schema:
@@ -30,8 +34,8 @@ def make_schema() -> Schema:
     params = dict(zip(kinds, names[3:]))
     definitions["reference"] = {
         "type": "string",
-        "pattern": rf"^\s*{_plain(REFERENCE)}\s*(\|\s*{_plain(REFERENCE)}\s*)*$",
-        "description": "name, name[-1] | name, name[past], name[last], name[all], name.entry",
+        "pattern": rf"^(\s*{_plain(REFERENCE)}\s*(\|\s*{_plain(REFERENCE)}\s*)*)?$",
+        "description": "name, name[-1] | name, name[past | last | all | variants], name.entry; empty: none",
     }
     definitions["table"] = {
         "type": "string",
@@ -62,7 +66,7 @@ def _describe_tables(experiment: str, compute: str) -> Schema:
         "extends": {"type": "string", "description": "another spec, that this one is laid over"},
         "experiment": refer(experiment),
         "tables": _map_of({"type": "object"}, "shared by name: params take one as $name"),
-        "nodes": _map_of(refer("node"), "[nodes.name]") | {"propertyNames": {"pattern": f"^{_plain(NODE_NAME)}$"}},
+        "nodes": _map_of(LEFT_OUT, "[nodes.name]") | {"propertyNames": {"pattern": f"^{_plain(NODE_NAME)}$"}},
         "rounds": _describe_rounds(),
         "variants": _describe_variants(),
         "store": {
@@ -127,11 +131,8 @@ def _describe_whole_node(kinds: dict[str, Kind]) -> Schema:
     for name, kind in kinds.items():
         needed = [key for key, wanted in kind.inputs.items() if not wanted.is_optional]
         params = [key for key, field in fields_of(kind.params).items() if field.required]
-        properties = {
-            key: {"type": "object", "required": names}
-            for key, names in (("inputs", needed), ("params", params))
-            if names
-        }
+        # No type here: where params are "$name", what they must have is in the table.
+        properties = {key: {"required": names} for key, names in (("inputs", needed), ("params", params)) if names}
         if properties:
             conditions.append({"if": _is_of(name), "then": {"required": list(properties), "properties": properties}})
     return {"oneOf": [{"required": ["kind"]}, {"required": ["artifact"]}], "allOf": conditions}
@@ -146,9 +147,14 @@ def _describe_rounds() -> Schema:
 
 
 def _describe_variants() -> Schema:
-    about = "dotted keys, each with a list of values: every combination is a variant"
+    about = "dotted keys, each with a list of values: every combination is a variant, of every arm if there are arms"
     grid = _map_of({"type": ["array", "object"], "minItems": 1}, about)  # an object: the key is written as tables
-    name = {"type": "string", "pattern": r"^[A-Za-z0-9][\w.-]*$"}
+    arm: Schema = {"if": {"type": "boolean"}, "then": {"const": False}, "else": {"type": "object"}}
+    arms = _map_of(
+        arm, "by name: dotted keys, each with the value that the arm sets; false: left out of what is extended"
+    )
+    grid["properties"] = {ARMS: arms | {"propertyNames": {"pattern": f"^{_plain(VARIANT_NAME)}$"}}}
+    name = {"type": "string", "pattern": f"^{_plain(VARIANT_NAME)}$"}
     listed = {"type": "object", "properties": {"name": name}, "required": ["name"]}
     return {"anyOf": [grid, {"type": "array", "items": listed}]}
 

@@ -1,11 +1,12 @@
 """Sharing: the instances of all variants together, those that are equal in several of them once.
 
 Two instances are equal if their nodes are, their seeds where one is drawn, and all that they read. What all variants
-share carries no variant in its label; of a grid's keys, a label has those that make a difference to it.
+share carries no variant in its label; a label has the arms and the grid's keys that make a difference to it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,30 +70,40 @@ def _identity(instance: Instance, own: dict[str, int]) -> tuple[Any, ...]:
 
 
 def _variant_texts(variants: list[Variant], numbers: list[int | None]) -> dict[int, str]:
-    """Return, for the instances that one label has in all variants (None: not in this one), what tells them apart."""
+    """Return, for the instances that one label has in all variants (None: not in this one), what tells them apart.
+
+    One that is there for some choices on one axis, whatever those on others, is told by choices: `a+b,seed=7`.
+    """
     if len(set(numbers)) == 1 and numbers[0] is not None:
         return {numbers[0]: ""}
-    telling = _telling_keys(variants, numbers)
-    texts: dict[int, list[str]] = {}
+    telling = _telling_axes(variants, numbers)
+    held: dict[int, list[tuple[str, ...]]] = {}
     for variant, number in zip(variants, numbers):
-        text = ",".join(f"{key}={variant.texts[key]}" for key in telling) or variant.name
-        if number is not None and text not in texts.setdefault(number, []):
-            texts[number].append(text)
-    return {number: "+".join(own) for number, own in texts.items()}
+        place = tuple(variant.axes[axis] for axis in telling)
+        if number is not None and place not in held.setdefault(number, []):
+            held[number].append(place)
+    known = [len({variant.axes[axis] for variant in variants}) for axis in telling]
+    return {number: _join(places, known) for number, places in held.items()}
 
 
-def _telling_keys(variants: list[Variant], numbers: list[int | None]) -> list[str]:
-    """Return the keys of a grid by which the instances differ; none for variants that have names of their own."""
-    if not variants[0].is_grid:
-        return []
+def _join(places: list[tuple[str, ...]], known: list[int]) -> str:
+    """Return some places on the telling axes as text; `known` is how many choices each axis has."""
+    choices = [list(dict.fromkeys(axis)) for axis in zip(*places)]
+    if math.prod(map(len, choices)) > len(places):
+        return "+".join(map(",".join, places))
+    return ",".join("+".join(chosen) for chosen, n in zip(choices, known) if len(chosen) < n)
+
+
+def _telling_axes(variants: list[Variant], numbers: list[int | None]) -> list[str]:
+    """Return the axes on which a step leads to another instance."""
     telling = []
-    for key in variants[0].texts:
+    for axis in variants[0].axes:
         groups: dict[tuple[str, ...], set[int | None]] = {}
         for variant, number in zip(variants, numbers):
-            others = tuple(text for other, text in variant.texts.items() if other != key)
+            others = tuple(text for other, text in variant.axes.items() if other != axis)
             groups.setdefault(others, set()).add(number)
         if any(len(group) > 1 for group in groups.values()):
-            telling.append(key)
+            telling.append(axis)
     return telling
 
 

@@ -13,8 +13,8 @@ import msgspec
 
 from graph.document import Document, read_document
 from graph.kinds import forget_kinds
-from graph.node_table import NodeReader, NodeSpec, check_keys
-from graph.params import Mistakes, read_params
+from graph.node_table import NodeReader, NodeSpec
+from graph.params import Mistakes, check_keys, read_params
 from graph.settings import Compute, check_resources, place_of, read_compute
 from graph.variants import Variant, apply_variant, read_variants
 from store.errors import Unacceptable
@@ -28,7 +28,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[experiment]`: its name, the seed of every node without one of its own, the number of rounds."""
 
     name: Annotated[str, msgspec.Meta(description="its newest results stand under this name")]
-    seed: Annotated[int, msgspec.Meta(description="of every node that has none of its own")] = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, description="of every node that has none of its own")] = 0
     rounds: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROUNDS, description="turns of the loop")] = 1
 
 

@@ -54,6 +54,24 @@ inputs = { items = "scaled" }
     assert spec.nodes["scaled"].params.factor == 4.0
 
 
+def test_a_node_that_is_false_is_left_out(lab):
+    lab.write(BASE, "base.toml")
+    path = lab.write('extends = "base.toml"\n[nodes]\nscaled = false', "own.toml")
+    assert list(load_spec(path, []).nodes) == ["data"]
+    path = lab.write('extends = "base.toml"\n[nodes]\ndata = false', "own.toml")
+    assert "[nodes.scaled] inputs.item = 'data': no node is named 'data'" in str(mistakes(path))
+    path = lab.write('extends = "base.toml"\n[nodes]\nsacled = false', "own.toml")
+    assert mistakes(path) == [f"{path}: [nodes] sacled = False: expected a table"]
+
+
+def test_an_arm_that_is_false_is_left_out(lab):
+    arms = '[variants]\n"experiment.seed" = [7, 8]\n[variants.arms.few]\n'
+    arms += '[variants.arms.many]\n"nodes.data.params.count" = 9\n'
+    lab.write(BASE + arms, "base.toml")
+    own = 'extends = "base.toml"\n[variants]\n"experiment.seed" = [9]\n[variants.arms]\nfew = false'
+    assert list(load_spec(lab.write(own, "own.toml"), []).variants) == ["many,seed=9"]
+
+
 def test_chain_is_followed_and_its_texts_are_kept(lab):
     lab.write(BASE, "base.toml")
     lab.write('extends = "base.toml"\n[experiment]\nseed = 4\n[nodes.data.params]\nfirst = 1', "middle.toml")

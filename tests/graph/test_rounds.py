@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graph.errors import SpecError
+from graph.errors import NotFoundError, SpecError
 from graph.rounds import find_inside, unroll
 
 
@@ -249,3 +249,50 @@ def test_longer_cycle_is_told_in_the_order_in_which_data_flows(lab):
     (line,) = mistakes(lab, nodes)
     cycle = line.removeprefix("[nodes] ").removesuffix(": reads itself: a cycle")
     assert cycle in ("a -> b -> c -> a", "b -> c -> a -> b", "c -> a -> b -> c")
+
+
+def test_a_node_that_says_so_has_an_instance_every_round(lab):
+    text = """
+[experiment]
+name = "fresh"
+rounds = 2
+[nodes.data]
+kind = "TOYS:make_list"
+[nodes.drawn]
+kind = "TOYS:draw"
+inputs = { item = "data" }
+every_round = true
+[nodes.sum]
+kind = "TOYS:total"
+inputs = { items = "drawn" }
+"""
+    result = lab.run(text)
+    assert sorted(result.outputs) == ["data", "drawn[1]", "drawn[2]", "sum[1]", "sum[2]"]
+    assert result.outputs["drawn[1]"] != result.outputs["drawn[2]"]  # each round has a seed of its own
+
+
+def test_a_node_that_runs_if_read_is_there_for_its_readers_alone(lab):
+    text = """
+[experiment]
+name = "choice"
+[nodes.data]
+kind = "TOYS:make_list"
+[nodes.scaled]
+kind = "TOYS:scale"
+inputs = { item = "data" }
+if_read = true
+[nodes.twice]
+kind = "TOYS:scale"
+inputs = { item = "scaled" }
+if_read = true
+[nodes.sum]
+kind = "TOYS:total"
+inputs = { items = "data" }
+"""
+    assert sorted(unroll(lab.load(text))) == ["data", "sum"]
+    with pytest.raises(
+        NotFoundError, match=r"--until twice: runs only if it is read .*, and no node that runs reads it"
+    ):
+        lab.run(text, until="twice")
+    read = unroll(lab.load(text.replace('items = "data"', 'items = "twice"')))
+    assert list(read) == ["data", "scaled", "twice", "sum"]

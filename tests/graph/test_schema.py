@@ -68,6 +68,7 @@ def test_shipped_specs_fit(schema, path):
     [
         '[variants]\n"nodes.selected.params.low" = [0.1, 0.3]',
         "[variants]\nnodes.selected.params.low = [0.1, 0.3]",
+        '[variants]\n"experiment.seed" = [7, 8]\narms.a = {}\narms.b = { "nodes.selected.params.low" = 0.1 }',
         '[[variants]]\nname = "a"\n[[variants]]\nname = "b"\n"nodes.selected.params.low" = 0.1',
     ],
 )
@@ -114,13 +115,13 @@ def test_spec_that_extends_another_may_leave_out_what_that_one_says(schema):
 
 
 def test_params_have_bounds_defaults_and_units(schema):
-    band = schema["definitions"]["Band"]["properties"]
-    assert band["low"] == {
+    majority = schema["definitions"]["Majority"]["properties"]
+    assert majority["low"] == {
         "type": "number",
         "minimum": 0,
         "maximum": 1,
-        "default": 0.1,
-        "description": "lowest pass rate, inclusive",
+        "default": 0.3,
+        "description": "lowest share, inclusive (R-Zero)",
     }
     assert schema["definitions"]["Extract"]["properties"]["every_s"]["description"] == "time between drawn frames (s)"
 

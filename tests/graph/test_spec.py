@@ -83,8 +83,8 @@ DIR/toy.toml: [nodes.data] params.count = -1: expected int >= 0
 DIR/toy.toml: [nodes.data] params.path = 5: expected text, a path, or { path = "...", release = "..." }
 DIR/toy.toml: [nodes.scaled] sede = 3: no such key here; did you mean 'seed'?
 DIR/toy.toml: [nodes.scaled] params: factor = -2.0: need 0 or more
-DIR/toy.toml: [nodes.scaled] inputs.bias = 'a b': expected name, name[-1], name[past], name[last], name[all] or \
-name.entry; '|' parts alternatives
+DIR/toy.toml: [nodes.scaled] inputs.bias = 'a b': expected name, name[-1], name[past], name[last], name[all], \
+name[variants] or name.entry; '|' parts alternatives
 DIR/toy.toml: [nodes.both]: expected either kind = or artifact =
 DIR/toy.toml: [nodes.both] params = '$rolout': [tables] has no table 'rolout'; did you mean 'rollout'?
 DIR/toy.toml: [nodes.lost] kind = 'TOYS:totl': TOYS defines no 'totl' at its top level; did you mean 'total'?
@@ -111,6 +111,7 @@ DIR/toy.toml: [nodes.cut] inputs.numbers: is missing: expected numbers/1
         ("[nodes", "DIR/toy.toml: not TOML: "),
         ("x = 1\n", "DIR/toy.toml: x = 1: no such key here"),
         ("nodes = 5\nexperiment = 3", "DIR/toy.toml: [experiment]: expected a table with the experiment's name"),
+        ("experiment = { name = 't', seed = -3 }", "DIR/toy.toml: [experiment] seed = -3: expected int >= 0"),
         ("tables = 5\n[nodes.a]\nkind = 'TOYS:total'", "DIR/toy.toml: tables = 5: expected tables [tables.NAME]"),
         ("[nodes.a]", "DIR/toy.toml: [nodes.a]: expected either kind = or artifact ="),
         ("store = 'x'", "DIR/toy.toml: store = 'x': expected a table [store]"),
@@ -170,6 +171,7 @@ add = 3.0
 VARIANTS = [
     '[variants]\n"nodes.update.params.add" = [1.0]\nnodes.sum.params.tag = ["a", "b"]',
     '[[variants]]\nname = "a"\n[[variants]]\nname = "b"\nrounds.2.nodes.update.params.add = 2.0',
+    '[variants]\n"experiment.seed" = [7, 8]\narms.a = {}\narms.b = { "nodes.update.params.add" = 2.0 }',
 ]
 ODD = [5, -1, "x", "", "$x", [], {}, [1], [{}], {"": 1}, {"a": {"b": {"c": 1}}}, True, 1.5, float("nan"), 10**30, "\0"]
 
@@ -188,7 +190,7 @@ def places(value, path=()):
         yield from places(item, (*path, key))
 
 
-@pytest.mark.parametrize("variants", VARIANTS, ids=["grid", "list"])
+@pytest.mark.parametrize("variants", VARIANTS, ids=["grid", "list", "arms"])
 def test_whatever_stands_in_place_of_a_value_is_told_in_words(lab, variants):
     tables = tomli.loads((FULL + variants).replace("TOYS", toys()))
     assert len(unroll(lab.load(FULL + variants))) > 8

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 import tomli
 
-from graph.comparison import variant_table
+from graph.comparison import _mean_text, variant_table
 from graph.document import Document
 from graph.errors import SpecError
+from graph.labels import find_labels
 from graph.params import Mistakes
+from graph.plan import make_plan
 from graph.rounds import unroll
 from graph.variants import read_variants
+from tests.graph.toys import Numbers
 
 # data -> scaled -> sum -> update[1..2] -> end; only update draws.
 SPEC = """
@@ -113,6 +116,61 @@ nodes.end.params.top = 3.0
     assert [label for label in found if "end" in label] == ["end@more", "end@much-more", "end@plain"]
 
 
+ARMS = """
+[variants]
+"experiment.seed" = [7, 8, 9]
+[variants.arms.plain]
+[variants.arms.more]
+"nodes.update.params.add" = 5.0
+[variants.arms.much-more]
+nodes.update.params.add = 5.0
+nodes.end.params.top = 3.0
+[variants.arms.other]
+"nodes.sum.params.tag" = "y"
+"""
+
+
+def test_every_arm_runs_with_every_combination_of_the_grid(lab):
+    spec = lab.load(SPEC + ARMS)
+    arms = ["plain", "more", "much-more", "other"]
+    assert list(spec.variants) == [f"{arm},seed={seed}" for arm in arms for seed in (7, 8, 9)]
+    assert {name: one.experiment.seed for name, one in spec.variants.items()}["more,seed=8"] == 8
+    found = labels(lab, ARMS)
+    assert [label for label in found if "end" in label] == [
+        f"end@{arm},seed={seed}" for arm in sorted(arms) for seed in (7, 8, 9)
+    ]
+
+
+def test_label_has_the_arms_and_seeds_that_tell_an_instance_apart(lab):
+    found = labels(lab, ARMS)
+    assert [label for label in found if "scaled" in label] == ["scaled"]
+    assert [label for label in found if "sum" in label] == ["sum@other", "sum@plain+more+much-more"]
+    assert [label for label in found if "update" in label and "[1]" in label] == [
+        f"update@{arms},seed={seed}[1]" for arms in ("more+much-more", "other", "plain") for seed in (7, 8, 9)
+    ]
+    # Pinned in one arm: there no seed makes a difference.
+    pinned = [label for label in labels(lab, f"{ARMS}nodes.update.seed = 1") if "update" in label and "[1]" in label]
+    assert pinned[3:4] == ["update@other[1]"] and len(pinned) == 7
+
+
+def test_arm_or_seed_is_named_in_part(lab):
+    found = labels(lab, ARMS)
+    assert find_labels("update@more,seed=8[2]", found)[0] == ["update@more+much-more,seed=8[2]"]
+    assert find_labels("update@much-more[2]", found)[0] == [f"update@more+much-more,seed={n}[2]" for n in (7, 8, 9)]
+    assert find_labels("end@seed=9", found)[0] == [
+        f"end@{arm},seed=9" for arm in ("more", "much-more", "other", "plain")
+    ]
+    assert find_labels("sum@more,seed=8", found)[0] == ["sum@plain+more+much-more"]
+    assert find_labels("end@more,seed=5", found)[0] == []
+
+
+def test_spec_that_extends_another_has_its_arms_with_seeds_of_its_own(lab):
+    lab.write(SPEC + ARMS, "screen.toml")
+    spec = lab.load('extends = "screen.toml"\n[variants]\n"experiment.seed" = [20, 21]\narms.last = {}')
+    assert len(spec.variants) == 5 * 2 and "last,seed=21" in spec.variants
+    assert list(lab.load(SPEC + ARMS, "experiment.seed=3").variants) == ["plain", "more", "much-more", "other"]
+
+
 def test_seed_makes_a_difference_only_where_one_is_drawn(lab):
     found = labels(lab, '[variants]\n"experiment.seed" = [7, 8]')
     assert found[0] == "data" and "sum" in found and "update@seed=7[1]" in found
@@ -131,7 +189,7 @@ def test_rounds_may_vary(lab):
 
 
 def test_kinds_tables_and_one_round_may_vary(lab):
-    spec = lab.load(SPEC + '[variants]\n"nodes.end.kind" = ["TOYS:clip", "TOYS:cut"]'.replace("cut", "clip"))
+    spec = lab.load(SPEC + '[variants.arms]\na = {}\nb = { "nodes.end.kind" = "TOYS:clip" }')
     assert [label for label in unroll(spec) if "end" in label] == ["end"]
     spec = lab.load(SPEC + '[variants]\n"tables.scaling.factor" = [2.0, 3.0]')
     assert unroll(spec)["scaled@factor=3.0"].node.params.factor == 3.0
@@ -221,6 +279,18 @@ def test_key_goes_by_its_last_part_unless_that_is_ambiguous(keys, names):
          "toy.toml: [variants] nodes.update.params.add = 1.0: expected a list of values"),
         ('[variants]\n"nodes.update.params.add" = []',
          "toy.toml: [variants] nodes.update.params.add = []: expected a list of values"),
+        ('[variants]\n"nodes.update.params.add" = [2.0, 1, 1.0, 2.0]',
+         "toy.toml: [variants] nodes.update.params.add = [2.0, 1, 1.0, 2.0]: 2.0 stands there twice"),
+        ('[variants]\n"nodes.update.params.add" = [2.0]\narms.a = { "nodes.update.params.add" = 3.0 }',
+         "toy.toml: [variants.arms.a] nodes.update.params.add: [variants] varies it already"),
+        ("[variants.arms.a]\nnodes.updte.params.add = 3.0",
+         "toy.toml: [variants.arms.a] nodes.updte.params.add: no node is named 'updte'; did you mean 'update'?"),
+        ("[variants.arms.a]\nnodes.update.params.ad = 3.0",
+         "toy.toml: variant a: [nodes.update] params.ad = 3.0: no such param; did you mean 'add'?"),
+        ("[variants]\narms = 3", "toy.toml: [variants] arms = 3: expected tables [variants.arms.NAME]"),
+        ("[variants]\narms.a = 3", "toy.toml: [variants.arms] a = 3: expected a table of what the arm sets"),
+        ('[variants.arms]\n"a b" = {}',
+         "toy.toml: [variants.arms] name = 'a b': expected letters, digits, '.', '_' and '-'"),
         ('[[variants]]\n"nodes.update.params.add" = 1.0',
          "toy.toml: [variants] 1: name: expected letters, digits, '.', '_' and '-'"),
         ('[[variants]]\nname = "a b"',
@@ -287,3 +357,138 @@ name = "many"
         ("few", "", "3"),
         ("many", "4", ""),
     ]
+
+
+OVER = """
+[variants]
+"nodes.update.params.add" = [1.0, 2.0]
+[nodes.all]
+kind = "TOYS:join"
+inputs = { items = "end[variants]" }
+[nodes.after]
+kind = "TOYS:clip"
+inputs = { numbers = "all" }
+"""
+
+
+def test_a_node_that_reads_all_variants_is_there_once(lab):
+    instances = unroll(lab.load(SPEC + OVER))
+    assert instances["all"].sources["items"].labels == {"add=1.0": "end@add=1.0", "add=2.0": "end@add=2.0"}
+    assert instances["after"].sources["numbers"].labels == {"": "all"} and list(instances)[-2:] == ["all", "after"]
+
+
+def test_it_gets_their_outputs_by_the_names_of_the_variants(lab):
+    result = lab.run(SPEC + OVER)
+    single = [lab.run(SPEC, f"nodes.update.params.add={add}").outputs["end"] for add in (1.0, 2.0)]
+    values = [lab.store.open(digest, Numbers).values.tolist() for digest in single]
+    assert lab.store.open(result.outputs["after"], Numbers).values.tolist() == values[0] + values[1]
+
+
+def test_what_it_reads_counts_as_read(lab):
+    text = SPEC.replace("[nodes.end]", "[nodes.end]\nif_read = true") + OVER
+    assert {"end@add=1.0", "end@add=2.0"} < set(unroll(lab.load(text)))
+    lonely = text.replace("[nodes.after]", "[nodes.after]\nif_read = true")
+    assert list(unroll(lab.load(lonely)))[-1] == "all"
+
+
+def test_plan_tells_that_it_reads_the_variants(lab):
+    text = {row.label: row.referring for row in make_plan(lab.load(SPEC + OVER), lab.store)}
+    assert text["all"] == "reads end[variants]"
+
+
+def test_one_variant_more_runs_that_one_and_what_reads_all(lab):
+    lab.run(SPEC + OVER)
+    assert lab.run(SPEC + OVER.replace("[1.0, 2.0]", "[1.0, 2.0, 3.0]")).computed == 5  # 2 updates, end, all, after
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (OVER.replace('[variants]\n"nodes.update.params.add" = [1.0, 2.0]', ""), "the spec has no [variants]"),
+        (OVER.replace("end[variants]", "update[variants].numbers"), "'update' is inside the loop"),
+        (OVER.replace('numbers = "all"', 'numbers = "all", other = "x"'), "has no such input"),
+        (
+            OVER + '[nodes.both]\nkind = "TOYS:remember"\ninputs = { now = "end", past = "end[variants]" }',
+            "inputs.now = 'end': varies, expected end[variants]",
+        ),
+        *(
+            (
+                f'{OVER}[nodes.both]\nkind = "TOYS:remember"\ninputs = {{ now = "{read}", past = "end[variants]" }}',
+                f"inputs.now = '{read.split(' |')[0]}': 'both' is there once for all variants, expected name[variants]",
+            )
+            for read in ("update[last].numbers", "update[all].numbers", "update.numbers", "update[-1].numbers | sum")
+        ),
+        (OVER.replace('numbers = "all"', 'numbers = "all[variants]"'), "'all' is there once for all variants"),
+        (
+            OVER + '[variants.arms.a]\n"nodes.all.threads" = 2',
+            "[variants] nodes.all.threads: 'all' is there once for all variants",
+        ),
+        (
+            OVER.replace("[variants]\n", '[variants]\narms.a."nodes.maybe.inputs.items" = "end[variants]"\n')
+            + '[nodes.maybe]\nkind = "TOYS:join"\ninputs = { items = "update[all].numbers" }',
+            "variant a,add=1.0: [nodes.maybe]: reads [variants] here and not without variants",
+        ),
+    ],
+)
+def test_what_cannot_stand_over_variants_is_told(lab, text, told):
+    with pytest.raises(SpecError) as caught:
+        unroll(lab.load(SPEC + text))
+    assert any(told in line for line in caught.value.mistakes), caught.value.mistakes
+
+
+def test_table_of_arms_with_a_grid_has_a_row_each_and_no_column_for_many_keys(lab):
+    text = SPEC.replace("[nodes.end]", "[nodes.last]").replace(
+        'kind = "TOYS:clip"\ninputs = { numbers', 'kind = "TOYS:scale"\ninputs = { item = "data", bias'
+    )
+    arms = """
+[variants]
+"nodes.data.params.first" = [0, 1]
+[variants.arms.few]
+[variants.arms.many]
+"nodes.data.params.count" = 4
+"""
+    spec = lab.load(text + arms)
+    assert variant_table(spec, lab.store, lab.run(text + arms).outputs) == [
+        ("variant", "first", "count", "entries"),
+        ("few", "0", "", "3"),
+        ("few", "1", "", "3"),
+        ("many", "0", "4", "4"),
+        ("many", "1", "4", "4"),
+    ]
+    more = "".join(f'"nodes.update.{key}" = 1\n' for key in ("seed", "threads", "retries", "timeout"))
+    assert variant_table(lab.load(text + arms + more), lab.store, {})[0] == ("variant", "first")
+
+
+def test_an_arm_takes_an_input_back(lab):
+    text = SPEC.replace('before = "update[-1].numbers | sum" }', 'before = "update[-1].numbers | sum", data = "sum" }')
+    arms = '[variants.arms.with]\n[variants.arms.without]\n"nodes.update.inputs" = { data = "" }'
+    instances = unroll(lab.load(text + arms))
+    assert set(instances["update@with[1]"].sources) == {"before", "data"}
+    assert set(instances["update@without[1]"].sources) == {"before"}
+
+
+def test_an_input_taken_back_by_a_wrong_name_is_told(lab):
+    arms = '[variants.arms.a]\n"nodes.update.inputs" = { befor = "" }'
+    with pytest.raises(SpecError, match=r"inputs.befor: .* has no such input; did you mean 'before'"):
+        lab.load(SPEC + arms)
+    lab.load(SPEC + arms.replace("befor", "probe"))  # of a kind that is not there any more, say
+
+
+def test_seeds_of_an_arm_are_one_row_with_mean_and_deviation(lab):
+    text = SPEC.replace("[nodes.end]", "[nodes.last]").replace(
+        'kind = "TOYS:clip"\ninputs = { numbers', 'kind = "TOYS:scale"\ninputs = { item = "data", bias'
+    )
+    arms = """
+[variants]
+"experiment.seed" = [7, 8, 9]
+arms.few = {}
+arms.many = { "nodes.data.params.count" = 4 }
+"""
+    assert variant_table(lab.load(text + arms), lab.store, lab.run(text + arms).outputs) == [
+        ("variant", "count", "entries"),
+        ("few", "", "3 ± 0 (3)"),
+        ("many", "4", "4 ± 0 (3)"),
+    ]
+    # 1, 2 and 3: the mean is 2, the deviation sqrt((1 + 0 + 1) / 2) = 1; of intervals the first number counts.
+    assert _mean_text(["1 0.5 1.5", "2 1 3", "3 2 4"]) == "2 ± 1 (3)" and _mean_text(["0.5 0.4 0.6"]) == "0.5 0.4 0.6"
+    assert variant_table(lab.load(SPEC + '[variants]\n"experiment.seed" = [7, 8]'), lab.store, {})[0] == ("seed",)
