@@ -21,6 +21,7 @@ from graph.errors import KindError, nearest
 from graph.externals import digest_path
 from graph.facts import Facts, Unreadable, read_facts
 from graph.importer import is_other, use_project
+from graph.importers import find_importers
 from graph.memo import memo_path, write_memo
 from graph.names import WHOLE
 from graph.source import OURS, Project, Source
@@ -94,8 +95,10 @@ def settle_modules() -> None:
     execute them, anew. Others stay what they are, since objects made by them may be about."""
     use_project(_project)
     stale = {source.module for source in list(_project.sources.values()) if is_other(source)}
-    for module in [name for name in sys.modules if _project.has(name)] if stale else ():
-        if _executes_any(module, stale):
+    loaded = [name for name in sys.modules if _project.has(name)] if stale else []
+    near = find_importers(_project, _read_facts, loaded, stale) if stale else set()
+    for module in loaded:
+        if module in near and _executes_any(module, stale):
             del sys.modules[module]
 
 
