@@ -60,6 +60,7 @@ class Driver:
                 self._readers[read].append(label)
         self._ready = deque(label for label, upstream in self._waiting.items() if not upstream)
         self._maps: dict[str, Mapping] = {}
+        self._paces: dict[str, float] = {}  # mapped node -> seconds that an element of it lasts
         self._making: dict[str, list[Callable[[Outcome], None]]] = {}  # action key -> who waits for its outcome
         self._failed: dict[str, Outcome] = {}
         self._repairs = Repairs(lookup, self._repair)
@@ -82,11 +83,11 @@ class Driver:
         while True:
             while self._ready:
                 self._begin(self._ready.popleft())
-            maps = self._maps.values()
-            mapping = next((one for one in maps if not one.is_seen and self.queue.has_room(one.work)), None)
-            if mapping is None:
+            maps = [one for one in self._maps.values() if not one.is_seen and self.queue.has_room(one.work)]
+            if not maps:
                 return
-            self._send_elements(mapping)  # it may end the map, and that may ready others
+            # It may end the map, and that may ready others.
+            self._send_elements(min(maps, key=lambda one: self.queue.ranks[one.work.label]))
 
     def _begin(self, label: str) -> None:
         self._waiting.pop(label, None)
@@ -114,7 +115,7 @@ class Driver:
         if work.action.is_map:
             total = work.total  # first: where the elements cannot be read there is no map yet
             found = self.lookup.find_calls(work, is_forced=label in self.forced)
-            mapping = self._maps[label] = Mapping(work, found)
+            mapping = self._maps[label] = Mapping(work, found, self._paces.get(instance.node.name))
             self.events.emit(label, "running", total=total)
             return None if total else self._end_map(mapping)
         call = next(work.calls())
@@ -134,8 +135,8 @@ class Driver:
                 continue
             mapping.under_way += 1
             if self._join(call.key, lambda outcome, call=call: self._take_element(mapping, call, outcome)):  # type: ignore[misc]
+                size = size if calls else mapping.task_size(self.queue.slots)  # asked for late: it starts the executor
                 calls.append(call)
-                size = mapping.task_size(self.queue.slots)  # asked for late: a map that is found starts no executor
         if calls:
             self.queue.send(self.queue.task(work, calls, rewrite=work.label in self.forced))
         if work.label not in self._maps:
@@ -227,6 +228,8 @@ class Driver:
         """
         work = mapping.work
         del self._maps[work.label]
+        if mapping.ran:
+            self._paces[work.instance.node.name] = mapping.each_s
         facts: dict[str, Any] = {"total": work.total, "done": len(mapping.entries), "seconds": mapping.seconds}
         lost = {**work.lost, **mapping.lost}
         if lost:

@@ -9,17 +9,20 @@ from graph.task import Call, Outcome
 from store.records import Record
 
 TASK_S = 1.0  # small elements are packed into tasks of about this long
+LEAST_S = 0.1  # no shorter, for a task itself costs several milliseconds
 FIRST_S = 0.25  # what an element is taken to last before one has been seen
 
 
 class Mapping:
     """The elements of one mapped instance: outputs so far, how many are under way.
 
-    `rest` are those still to look at: calls with their records, which are looked up as they are taken.
+    `rest` are those still to look at: calls with their records, which are looked up as they are taken. `each_s` is how
+    long an element of the node lasted in an earlier round, if that is known.
     """
 
-    def __init__(self, work: Work, rest: Iterator[tuple[Call, Record | None]]) -> None:
+    def __init__(self, work: Work, rest: Iterator[tuple[Call, Record | None]], each_s: float | None = None) -> None:
         self.work = work
+        self._each_s = FIRST_S if each_s is None else each_s
         self.entries: dict[str, tuple[str, int]] = {}  # element -> digest and manifest size of its output
         self.rest = rest
         self.n_seen = 0
@@ -46,10 +49,18 @@ class Mapping:
         return self.is_seen and not self.under_way
 
     def task_size(self, slots: int) -> int:
-        """Return how many elements last about a second, at most one slot's share of the rest."""
-        each = self.seconds / self.ran if self.ran else FIRST_S
-        share = -(-(self.work.total - self.n_seen) // slots)
-        return max(1, min(share, int(TASK_S / max(each, 1e-4))))
+        """Return how many elements last about a second, at most one slot's share of the rest if that is not tiny.
+
+        The element seen last is of the rest.
+        """
+        each = max(self.each_s, 1e-4)
+        share = max(-(-(self.work.total - self.n_seen + 1) // slots), int(LEAST_S / each))
+        return max(1, min(share, int(TASK_S / each)))
+
+    @property
+    def each_s(self) -> float:
+        """How many seconds an element lasts."""
+        return self.seconds / self.ran if self.ran else self._each_s
 
     def take(self, outcome: Outcome) -> None:
         """Note what became of an element."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from graph.labels import split_label
+from graph.folding import relative, rounds_text
+from graph.labels import label_of, split_label
 from graph.rounds import Instance, find_inside, unroll
 from graph.spec import NodeSpec, Spec
 
@@ -64,25 +66,56 @@ def show_nodes(spec: Spec, states: Mapping[str, str]) -> Overview:
 
 
 def show_instances(spec: Spec, states: Mapping[str, str]) -> Overview:
-    """Return a box an instance, of all rounds and variants; every round is a group."""
+    """Return a box an instance, of all rounds and variants; every round is a group, or several that are alike."""
     instances = unroll(spec)
-    boxes = [
-        _box(label, instance.node, {states[label]} if label in states else (), _round_of(instance))
+    spans = _alike_rounds(instances, states)
+    names = {
+        label: label_of(instance.node.name, None, instance.variant) + rounds_text(spans.get(instance.round, ()))
         for label, instance in instances.items()
-    ]
-    arrows = [
-        Arrow(read, label, "", False)
+    }
+    boxes = {
+        names[label]: _box(
+            names[label],
+            instance.node,
+            {states[label]} if label in states else (),
+            _told(spans[instance.round]) if instance.round else "",
+        )
         for label, instance in instances.items()
-        for source in instance.sources.values()
-        for read in source.labels.values()
-    ]
-    return Overview(boxes, list(dict.fromkeys(arrows)))
+    }
+    arrows = []
+    for label, instance in instances.items():
+        for source in instance.sources.values():
+            for read in source.labels.values():
+                is_same = spans.get(instances[read].round) == spans.get(instance.round)
+                is_back = is_same and instances[read].round != instance.round
+                turn = ("past" if source.is_rounds else "-1") if is_back else ""
+                arrows.append(Arrow(names[read], names[label], turn, is_back))
+    return Overview(list(boxes.values()), list(dict.fromkeys(arrows)))
+
+
+def _alike_rounds(instances: Mapping[str, Instance], states: Mapping[str, str]) -> dict[int | None, range]:
+    """Return the rounds that each round is drawn with: neighbours with the same states that read the same of others."""
+    said: dict[int, list[tuple]] = {}
+    for label, instance in instances.items():
+        if instance.round is not None:
+            reads = {
+                (name, source.is_rounds or relative(read, instance.round))
+                for name, source in instance.sources.items()
+                for read in source.labels.values() or ("",)
+            }
+            mine = instance.node.name, instance.variant, states.get(label, ""), frozenset(reads)
+            said.setdefault(instance.round, []).append(mine)
+    spans: dict[int | None, range] = {}
+    for _, group in itertools.groupby(sorted(said), key=lambda round: frozenset(said[round])):
+        rounds = list(group)
+        spans.update(dict.fromkeys(rounds, range(rounds[0], rounds[-1] + 1)))
+    return spans
+
+
+def _told(rounds: range) -> str:
+    return f"round {rounds[0]}" if len(rounds) == 1 else f"rounds {rounds[0]}–{rounds[-1]}"
 
 
 def _box(name: str, node: NodeSpec, states: Iterable[str], group: str) -> Box:
     state = next((state for state in STATES if state in states), "")
     return Box(name, node.artifact or node.kind_name.rpartition("/")[2], state, group, node.kind is None)
-
-
-def _round_of(instance: Instance) -> str:
-    return "" if instance.round is None else f"round {instance.round}"

@@ -45,6 +45,15 @@ class Mistakes:
             raise SpecError(self.lines)
 
 
+def check_keys(mistakes: Mistakes, where: str, table: dict[str, Any], known: set[str]) -> None:
+    """Note the keys of a table that have no meaning there."""
+    for key in table:
+        if key not in known:
+            what = key if isinstance(table[key], dict) else f"{key} = {table[key]!r}"
+            listed = nearest(key, known) or f"; known: {', '.join(sorted(known))}"
+            mistakes.add(where, what, f"no such key here{listed}")
+
+
 def read_params(cls: type[S], table: Any, mistakes: Mistakes, where: str, folder: Path, prefix: str = "") -> S | None:
     """Return a table as `cls`; None after noting what is wrong with it.
 
@@ -230,4 +239,5 @@ def _bounds(meta: Any) -> str:
 
 def _reword(text: str) -> str:
     """Turn msgspec's text into ours: "Expected `int` >= 1 - at `$[0]`" -> "expected int >= 1 at [0]"."""
-    return re.sub(r" - at `\$?([^`]*)`", r" at \1", text[0].lower() + text[1:]).replace("`", "")
+    text = re.sub(r" - at `\$?([^`]*)`", r" at \1", text[0].lower() + text[1:])
+    return re.sub(r"\bobject\b", "table", re.sub(r"\barray\b", "list", text)).replace("`", "")

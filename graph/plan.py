@@ -12,9 +12,11 @@ import msgspec
 
 from graph.change import Change, listed
 from graph.estimate import estimate, seconds_text
+from graph.folding import fold, relative, round_of, span_text
+from graph.labels import split_label
 from graph.lookup import Lookup, Work, put_collection
 from graph.reasons import Reasons
-from graph.rounds import Instance, unroll
+from graph.rounds import Instance
 from graph.run import select_until
 from graph.spec import Spec
 from graph.table import html_table, text_table
@@ -26,7 +28,10 @@ HEADER = ("node", "state", "elements", "time", "why")
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """One instance: `elements` of a map, of which `missing` would run; `seconds` is about how long, None if unknown."""
+    """One instance: `elements` of a map, of which `missing` would run; `seconds` is about how long, None if unknown.
+
+    `referring` is the reason as it holds of other rounds too, with labels as a spec refers to them.
+    """
 
     label: str
     state: State
@@ -35,6 +40,7 @@ class Planned(msgspec.Struct, frozen=True):
     missing: int = 0
     seconds: float | None = None
     changes: list[Change] = []
+    referring: str = ""
 
     def row(self) -> tuple[str, ...]:
         """Return it as cells under HEADER."""
@@ -47,10 +53,22 @@ class Plan(list[Planned]):
     """The instances of a spec, producers before consumers. Prints as a table, also in notebooks."""
 
     def __repr__(self) -> str:
-        return f"{text_table(HEADER, [planned.row() for planned in self])}\n{self.total()}"
+        return self.text()
 
     def _repr_html_(self) -> str:
-        return html_table(HEADER, [planned.row() for planned in self], self.total())
+        return html_table(HEADER, self.rows(), self.total())
+
+    def text(self, is_folded: bool = True) -> str:
+        """Return it as a table for people."""
+        return f"{text_table(HEADER, self.rows(is_folded))}\n{self.total()}"
+
+    def rows(self, is_folded: bool = True) -> list[tuple[str, ...]]:
+        """Return cells under HEADER: a row an instance, or one for all of a node's of which the same is said."""
+        if not is_folded:
+            return [planned.row() for planned in self]
+        known = {planned.label: planned for planned in self}
+        said = {planned.label: (planned.state, planned.referring) for planned in self}
+        return [_folded_row(row.label, [known[label] for label in row.members]) for row in fold(said)]
 
     @property
     def is_hit(self) -> bool:
@@ -75,6 +93,7 @@ class Plan(list[Planned]):
         nodes = []
         for planned in self:
             fields: dict[str, Any] = msgspec.structs.asdict(planned)
+            del fields["referring"]
             nodes.append({"node": fields.pop("label"), "why": fields.pop("reason"), **fields})
         return msgspec.json.encode({"nodes": nodes, "total": self._summed()}).decode()
 
@@ -88,6 +107,20 @@ class Plan(list[Planned]):
         return summed
 
 
+def _folded_row(label: str, members: list[Planned]) -> tuple[str, ...]:
+    first = members[0]
+    if len(members) == 1:
+        *cells, why = first.row()
+        return *cells, why if round_of(label) or not first.referring else first.referring
+    known = [planned.seconds for planned in members if planned.seconds is not None]
+    missing = sum(planned.missing for planned in members)
+    elements = span_text(planned.row()[2] for planned in members)
+    if missing:
+        elements = f"{missing} of {sum(planned.elements for planned in members)}"
+    time = "" if first.state == "hit" or not known else seconds_text(sum(known))
+    return label, first.state, elements, time, first.referring
+
+
 def make_plan(spec: Spec, store: Store, until: str | None = None) -> Plan:
     """Return what a run would do, instance by instance. Raises what `run` raises before anything runs."""
     planner = Planner(spec, store, until)
@@ -98,7 +131,7 @@ class Planner:
     """Plans instances one by one, producers before consumers; knows the reason of each that would run."""
 
     def __init__(self, spec: Spec, store: Store, until: str | None) -> None:
-        self.lookup = Lookup(spec, store, select_until(unroll(spec), until))
+        self.lookup = Lookup(spec, store, select_until(spec, until))
         self.reasons = Reasons(store, spec.experiment.name, self.lookup)
 
     def plan(self, instance: Instance) -> Planned:
@@ -108,7 +141,9 @@ class Planner:
         if unknown:
             own = self.reasons.partial(instance)
             text = "; ".join(filter(None, [own.text, f"reads {listed(sorted(unknown), 3)}"]))
-            return Planned(label, "may run", text, seconds=estimate(own.records), changes=own.changes)
+            reads = listed(sorted(_references(instance, set(unknown))), 3)
+            referring = "; ".join(filter(None, [relative(own.text, instance.round), f"reads {reads}"]))
+            return Planned(label, "may run", text, 0, 0, estimate(own.records), own.changes, referring)
         if instance.node.kind is None:
             return Planned(label, "hit", seconds=0.0)
         work = self.reasons.present.works[label] = lookup.work(instance)
@@ -119,7 +154,8 @@ class Planner:
         if work.action.is_map:
             return self._plan_map(work)
         reason = self.reasons.reason(work, [])
-        return Planned(label, "will run", reason.text, 0, 0, estimate(reason.records, 1), reason.changes)
+        referring = relative(reason.text, instance.round)
+        return Planned(label, "will run", reason.text, 0, 0, estimate(reason.records, 1), reason.changes, referring)
 
     def _plan_map(self, work: Work) -> Planned:
         entries, missing, seconds = [], [], 0.0
@@ -136,4 +172,18 @@ class Planner:
         reason = self.reasons.reason(work, missing)
         each = seconds / len(entries) if entries else estimate(reason.records, 1)
         about = None if each is None else each * len(missing)
-        return Planned(work.label, "will run", reason.text, work.total, len(missing), about, reason.changes)
+        facts = work.total, len(missing), about, reason.changes, relative(reason.text, work.instance.round)
+        return Planned(work.label, "will run", reason.text, *facts)
+
+
+def _references(instance: Instance, labels: set[str]) -> set[str]:
+    """Return how a spec refers to those of these labels that an instance reads."""
+    found = set()
+    for source in instance.sources.values():
+        read = labels.intersection(source.labels.values())
+        if source.is_rounds:
+            for name, _, round in map(split_label, read):
+                found.add(f"{name}[{'variants' if round is None else 'past' if instance.round else 'all'}]")
+        else:
+            found |= {relative(label, instance.round).partition("@")[0] for label in read}
+    return found

@@ -1,4 +1,4 @@
-"""Progress on the terminal: a live table where there is one, a plain line an instance where there is none."""
+"""Progress on the terminal: a live table where there is one, plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from graph.events import Event
+from graph.folding import fold, round_of
+from graph.tally import Group, Round, group_events
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-STYLES = {"hit": "green", "done": "bold green", "running": "yellow", "failed": "bold red", "skipped": "dim"}
+STYLES = {
+    "waiting": "dim",
+    "hit": "green",
+    "done": "bold green",
+    "running": "yellow",
+    "failed": "bold red",
+    "skipped": "dim",
+}
 
 
 class PlainLines:
-    """Writes a line when an instance that ran ends, and for a long one a line every ten seconds.
+    """Writes a line when an instance outside the loop, or a round of all nodes, ends; for a long one every ten seconds.
 
     What was found is told as a number at the end: a thousand lines of it would take longer than finding it.
     """
@@ -25,28 +34,59 @@ class PlainLines:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self._told: dict[str, float] = {}
+        self._rounds: dict[int, Round] = {}
+        self._skipped: list[str] = []
 
     def __enter__(self) -> PlainLines:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for number, round in self._rounds.items():
+            if round.n_done and round.n_ended < round.n_all and round.n_all > 1:
+                self._tell_round(number, round)
+        for row in fold(dict.fromkeys(self._skipped)):
+            print(f"{row.label}  skipped", file=self.stream)
         self.stream.flush()
 
     def __call__(self, event: Event) -> None:
-        if event.element is not None or event.state in ("hit", "waiting"):
+        if event.element is not None:
             return
+        number = round_of(event.label)
+        round = Round() if number is None else self._rounds.setdefault(number, Round())
+        if event.state == "waiting":
+            round.n_all += 1
+        elif event.state == "running":
+            self._tell_running(event)
+        elif event.state == "skipped":
+            self._skipped.append(event.label)
+        else:
+            round.end(event)
+            is_alone = round.n_all < 2 or event.state == "failed" or event.seconds >= self.EVERY_S
+            if is_alone and event.state != "hit":
+                self._tell(event)
+            if number is not None and round.n_done and round.n_ended == round.n_all > 1:
+                self._tell_round(number, round)
+
+    def _tell_running(self, event: Event) -> None:
         now = time.monotonic()
-        if event.state == "running":
-            began = self._told.setdefault(event.label, now)
-            if now - began < self.EVERY_S and not event.waits_for:
-                return
+        began = self._told.setdefault(event.label, now)
+        if now - began >= self.EVERY_S or event.waits_for:
             self._told[event.label] = now
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         told = (elements_text(event), waits_text(event), numbers_text(event), seconds_text(event), event.error)
         print("  ".join(piece for piece in (event.label, event.state, *told) if piece), file=self.stream, flush=True)
 
+    def _tell_round(self, number: int, round: Round) -> None:
+        print(f"round {number}/{max(self._rounds)}  {round.text()}", file=self.stream, flush=True)
+
 
 class LiveTable:
-    """A table of nodes by round that redraws itself; rows that have nothing to tell yet stay folded."""
+    """A table of nodes, each with the round that it is in, that redraws itself.
+
+    Nodes that have nothing to tell yet stay folded.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -98,31 +138,34 @@ class LiveTable:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("node", "round", "elements", "state", "time", "progress"):
             table.add_column(name, justify="right" if name in ("round", "elements", "time") else "left")
-        events = list(self._events.values())  # at once: this is another thread
-        begun = [event for event in events if event.state != "waiting"]
+        groups = group_events(list(self._events.values()))  # at once: this is another thread
+        begun = [group for group in groups if group.state != "waiting" or group.shown.state != "waiting"]
         shown = self._fitting(begun)
         if len(begun) > len(shown):
             table.add_row(f"[dim]{len(begun) - len(shown)} more done[/]")
-        for event in shown:
-            name, _, round = event.label.partition("[")
-            state = f"[{STYLES[event.state]}]{event.state}[/]"
-            told = escape(event.error or waits_text(event) or numbers_text(event))
-            table.add_row(name, round.rstrip("]"), elements_text(event), state, self._time(event), told)
-        if len(events) > len(begun):
-            table.add_row(f"[dim]{len(events) - len(begun)} more wait[/]")
+        for group in shown:
+            event = group.shown
+            state = f"[{STYLES[group.state]}]{group.state}[/]"
+            said = event.error or waits_text(event) or numbers_text(event)
+            told = escape("  ".join(filter(None, [group.count, said])))
+            table.add_row(group.name, group.rounds, elements_text(event), state, self._time(group), told)
+        if len(groups) > len(begun):
+            table.add_row(f"[dim]{len(groups) - len(begun)} more wait[/]")
         return table
 
-    def _fitting(self, begun: list[Event]) -> list[Event]:
+    def _fitting(self, begun: list[Group]) -> list[Group]:
         """Leave out the first finished rows where the terminal is too low for all; all are drawn at the end."""
         excess = len(begun) - (self._console.size.height - 4)
-        finished = [event.label for event in begun if event.state in ("hit", "done")]
+        finished = [group.name for group in begun if group.state in ("hit", "done")]
         folded = set(finished[: max(0, excess)]) if not self._is_over else set()
-        return [event for event in begun if event.label not in folded]
+        return [group for group in begun if group.name not in folded]
 
-    def _time(self, event: Event) -> str:
-        if event.state == "running":
-            return f"{time.monotonic() - self._began[event.label]:.0f} s"
-        return seconds_text(event)
+    def _time(self, group: Group) -> str:
+        now = time.monotonic()
+        seconds = group.seconds + sum(now - self._began[label] for label in group.running)
+        if group.running:
+            return f"{seconds:.0f} s"
+        return f"{seconds:.1f} s" if seconds else ""
 
 
 def make_progress() -> LiveTable | PlainLines:

@@ -14,7 +14,6 @@ import msgspec
 from graph.executor import Executor, make_executor
 from graph.lookup import Lookup
 from graph.queue import TASKS_PER_SLOT, Queue
-from graph.rounds import unroll
 from graph.run import check_inputs, find_labels, select_until
 from graph.spec import Spec
 from graph.task import Outcome, Task
@@ -45,7 +44,7 @@ def recompute(spec: Spec, store: Store, name: str) -> Iterator[Compared]:
         NotFoundError: no node has that name, or what it reads is not there.
         ClusterError: there is nobody to run them.
     """
-    lookup = Lookup(spec, store, select_until(unroll(spec), name, OPTION))
+    lookup = Lookup(spec, store, select_until(spec, name, OPTION))
     check_inputs(lookup, name, OPTION)
     queue = Queue(spec.compute, lookup, _ignore, None)
     executor = make_executor(spec.compute, _ignore)

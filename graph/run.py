@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -67,7 +68,7 @@ def run(
     if not isinstance(store.objects, LocalObjects):
         raise SpecError([f"store {store.url}: a run needs a store on this machine; name this one in [store] shared"])
     store.refs.check_movable(spec.experiment.name)
-    instances = select_until(unroll(spec), only or until, "--until" if only is None else "--only")
+    instances = select_until(spec, only or until, "--until" if only is None else "--only")
     forced = frozenset(label for name in force for label in find_labels(instances, name, "--force"))
     lookup = Lookup(spec, store, instances)
     if only is not None:
@@ -124,19 +125,26 @@ def make_team(store: Store, events: Events) -> Team | None:
     return Team(store, lambda label, who: events.emit(label, "running", waits_for=who))
 
 
-def find_labels(instances: dict[str, Instance], name: str, option: str) -> list[str]:
-    """Return the labels that a name stands for: a node's, in all rounds and variants, or some of them."""
+def find_labels(instances: dict[str, Instance], name: str, option: str, nodes: Container[str] = ()) -> list[str]:
+    """Return the labels that a name stands for: a node's, in all rounds and variants, or some of them.
+
+    Raises:
+        NotFoundError: none has that name; that nothing reads it, where it is one of `nodes`, those of the spec.
+    """
     found, entry = labels.find_labels(name, instances)
+    if not found and labels.split_label(name)[0] in nodes:
+        raise NotFoundError(f"{option} {name}: runs only if it is read (if_read), and no node that runs reads it")
     if entry or not found:
         raise NotFoundError(f"{option} {name}: no node has that name{suggest(name, instances)}")
     return found
 
 
-def select_until(instances: dict[str, Instance], until: str | None, option: str = "--until") -> dict[str, Instance]:
+def select_until(spec: Spec, until: str | None, option: str = "--until") -> dict[str, Instance]:
     """Return the instances that `until` needs: a node's name, all its rounds, or a label. Raises NotFoundError."""
+    instances = unroll(spec)
     if until is None:
         return instances
-    wanted = find_labels(instances, until, option)
+    wanted = find_labels(instances, until, option, [node.name for node in spec.nodes.values() if node.if_read])
     needed: set[str] = set()
     while wanted:
         label = wanted.pop()

@@ -13,11 +13,14 @@ import msgspec
 from graph.asked import find_asked, one_variant
 from graph.classes import find_class, known_kinds, likely_kinds
 from graph.errors import KindError, NotFoundError, nearest
+from graph.folding import fold, round_of, span_text
 from graph.kinds import Kind, NoParams, find_kind
+from graph.labels import split_label
 from graph.origin import Origins
 from graph.param_schema import metas
 from graph.params import alternatives, as_written, default_of, path_type, type_text
 from graph.runs import Runs
+from graph.telling import fact_lines
 from store.artifact import Artifact, Reader
 from store.attributes import DEPTH, is_deeper, is_group
 from store.collection import PREFIX
@@ -25,8 +28,6 @@ from store.digest import is_digest
 from store.encoding import decode_metadata
 from store.errors import StoreError, Unacceptable, one_line
 from store.open import Store, type_name
-
-LONG = 24  # characters of a list's item, from which every item has a line of its own
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -159,10 +160,12 @@ def _facts(store: Store, digest: str, cls: type[Artifact]) -> dict[str, Any]:
 def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str, list[dict[str, Any]]]:
     """Return a run's id and a row an instance: node, state, type, entries, seconds, digest.
 
-    `entries` are those of a collection, or what there is of one that failed; None for anything else.
+    `entries` are those of a collection, or what there is of one that failed; None for anything else. What still waited
+    as the run ended, or had not come to its end, is as the run is: "interrupted".
     """
     runs = Runs(store)
     found = runs.find(run, experiment)
+    end = runs.end(found)
     rows = []
     for event in runs.outcomes(found).values():
         reader = _reader(store, event.output)
@@ -173,7 +176,7 @@ def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str
         rows.append(
             {
                 "node": event.label,
-                "state": event.state,
+                "state": event.state if end is None or event.state != "waiting" else end.status,
                 "type": kind,
                 "entries": entries,
                 "seconds": round(event.seconds, 2) if event.seconds else None,
@@ -181,6 +184,26 @@ def list_run(store: Store, run: str | None, experiment: str | None) -> tuple[str
             }
         )
     return found, rows
+
+
+def rows_text(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Return the rows of `list_run` as text."""
+    return [tuple("" if value is None else str(value) for value in row.values()) for row in rows]
+
+
+def fold_rows(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Return the rows of `list_run` as text, those of a node in one state together: seconds of all, the last digest."""
+    known = {row["node"]: row for row in rows}
+    folded: list[tuple[str, ...]] = []
+    for row in fold({label: (row["state"], row["type"]) for label, row in known.items()}):
+        members = [known[label] for label in row.members]
+        last = max(members, key=lambda member: round_of(member["node"]) or 0)
+        seconds = [member["seconds"] for member in members if member["seconds"] is not None]
+        entries = span_text("" if member["entries"] is None else str(member["entries"]) for member in members)
+        total = str(round(sum(seconds), 2)) if seconds else ""
+        is_one = len({split_label(label)[1] for label in row.members}) == 1
+        folded.append((row.label, last["state"], last["type"], entries, total, last["digest"] if is_one else ""))
+    return folded
 
 
 def list_kinds(names: typing.Iterable[str]) -> list[tuple[str, str]]:
@@ -226,47 +249,6 @@ def describe_params(params: type[msgspec.Struct], indent: str) -> list[str]:
         pieces = [f"{indent}{field.encode_name}", type_text(field.type), default, unit, about]
         lines.append("  ".join(piece for piece in pieces if piece))
     return lines
-
-
-def fact_lines(facts: dict[str, Any], indent: str = "") -> list[str]:
-    """Return facts as lines, tables in them indented; rows of the same few facts are lines under one head."""
-    if _are_rows(facts):
-        rows = [
-            ("", *next(iter(facts.values()))),
-            *((one_line(str(k)), *map(_round, v.values())) for k, v in facts.items()),
-        ]
-        widths = [max(len(str(cell)) for cell in column) for column in zip(*rows)]
-        aligned = ("  ".join(f"{cell!s:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
-        return [f"{indent}{line}" for line in aligned]
-    lines = []
-    for told, value in facts.items():
-        name = one_line(str(told))
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}", *fact_lines(value, indent + "  ")]
-        elif isinstance(value, (list, tuple)) and any(len(str(item)) > LONG for item in value):
-            lines += [f"{indent}{name}", *(f"{indent}  {_round(item)}" for item in value)]
-        else:
-            lines.append(f"{indent}{name}  {_round(value)}")
-    return lines
-
-
-def _are_rows(facts: dict[str, Any]) -> bool:
-    """Tell whether facts are two or more tables of the same few numbers and short texts."""
-    tables = list(facts.values())
-    if len(tables) < 2 or not all(isinstance(table, dict) and len(table) in range(2, 7) for table in tables):
-        return False
-    cells = [cell for table in tables for cell in table.values()]
-    return all(table.keys() == tables[0].keys() for table in tables) and all(
-        isinstance(cell, (int, float, str)) and len(str(cell)) <= LONG for cell in cells
-    )
-
-
-def _round(value: Any) -> Any:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, str):
-        return one_line(value)
-    return "  ".join(str(_round(item)) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def _default(field: typing.Any) -> str:

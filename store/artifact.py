@@ -8,6 +8,7 @@ name; a changed layout is a new version, never a reinterpretation.
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -15,7 +16,7 @@ import msgspec
 
 from store.attributes import ATTRIBUTES_BYTES, decode_group, encode_group, encode_json, is_group
 from store.digest import digest
-from store.encoding import METADATA_BYTES, ArrayMeta, chunk_keys, decode_metadata, encode_array
+from store.encoding import METADATA_BYTES, ArrayMeta, chunk_keys, decode_metadata, encode_array, text_list
 from store.errors import TooLarge, Unacceptable
 from store.manifest import INLINE_BELOW, SPLIT_ABOVE, Entry, check_key, check_nesting
 from store.span import Span
@@ -39,7 +40,7 @@ class Artifact:
     """Base of all artifact types.
 
     `type` names the type with its version, `parts` the typed artifacts that stand inside it. `digest` is None until
-    the artifact has been opened from a store.
+    the artifact has been opened from a store, and `home`, the url of that store, is empty.
 
     `plain` names, as `module:function` (or `:function` of the type's own module), what writes its plain form: called
     with all artifacts of the type that are exported together, by their place, and the folder for them. It is a name
@@ -55,6 +56,7 @@ class Artifact:
     forms: ClassVar[Mapping[str, str]] = {}
     page: ClassVar[str] = ""
     digest: str | None = None
+    home: str = ""
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Its digest would go on naming the old content. Names with an underscore are for what is read late.
@@ -111,7 +113,7 @@ class Writer:
         import numpy as np
 
         self._group(name)
-        for field in msgspec.structs.fields(row_type):
+        for field in _fields_of(row_type):
             column = [getattr(row, field.name) for row in rows]
             dtype = _COLUMN.get(field.type)
             if dtype is None and field.type is not str:
@@ -210,7 +212,7 @@ class Reader:
 
     def table(self, name: str, row_type: type[Row]) -> list[Row]:
         """Return a table's rows as structs. Raises Unacceptable where its columns hold no such rows."""
-        fields = msgspec.structs.fields(row_type)
+        fields = _fields_of(row_type)
         columns = [self._column(f"{name}/{field.encode_name}", field.type) for field in fields]
         if len({len(column) for column in columns}) > 1:
             raise Unacceptable(f"{name}: columns of {', '.join(str(len(column)) for column in columns)} rows")
@@ -316,7 +318,11 @@ class Reader:
         expected = _COLUMN.get(kind, "string")
         if meta.data_type != expected or len(meta.shape) != 1:
             raise Unacceptable(f"{name}: {meta.data_type} {meta.shape}, expected {expected}, one value a row")
-        values = self._read([(name, meta, 0, meta.shape[0])])[0].tolist()
+        inline = self.entry(f"{name}/c/0").data if meta.shape == (meta.chunk_rows,) else None
+        if meta.data_type == "string" and inline is not None:  # most columns of a scene: no array in between
+            values = text_list(inline, meta)
+        else:
+            values = self._read([(name, meta, 0, meta.shape[0])])[0].tolist()
         if kind is str or kind in _COLUMN:
             return values
         try:
@@ -346,6 +352,11 @@ class Reader:
             manifest = self._store.manifests.get_part(self._manifest, named)
             self._entries.update((entry.key, entry) for entry in manifest.entries)
             self._parts.pop(part, None)  # last: another thread may read meanwhile
+
+
+@functools.cache
+def _fields_of(row_type: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(row_type)  # it resolves all annotations: as slow as to read a small table
 
 
 def make_entry(blobs: Blobs, key: str, data: bytes | memoryview) -> Entry:

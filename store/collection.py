@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -40,7 +41,7 @@ class Collection(Artifact, Mapping[str, T], Generic[T]):
     @property
     def type(self) -> str:  # type: ignore[override]
         """The type's name: that of the entries, after `collection of`."""
-        return PREFIX + self.item.type
+        return PREFIX + type_name(self.item)
 
     def __getitem__(self, key: str) -> T:
         if key not in self._known:
@@ -68,7 +69,7 @@ class Collection(Artifact, Mapping[str, T], Generic[T]):
         for key in self._keys:
             entry = self[key]
             found = entry.type if isinstance(entry, Artifact) else builtins.type(entry).__name__
-            if found != self.item.type:
+            if found != type_name(self.item):
                 raise Unacceptable(f"{self.type}: entry {key!r} is {found}")
             w.artifact(key, entry)
 
@@ -91,3 +92,14 @@ def _check_text(key: Any) -> None:
     if not isinstance(key, str):
         raise Unacceptable(f"collection key {key!r} is {builtins.type(key).__name__}, expected str")
     check_key(key)
+
+
+def item_type(cls: type[Artifact]) -> type[Artifact] | None:
+    """Return `X` of `Collection[X]`, None for any other type."""
+    return typing.get_args(cls)[0] if typing.get_origin(cls) is Collection else None
+
+
+def type_name(cls: type[Artifact]) -> str:
+    """Return the name that a manifest of this type carries."""
+    item = item_type(cls)
+    return f"{PREFIX}{type_name(item)}" if item is not None else cls.type

@@ -140,6 +140,7 @@ def _raw(values: np.ndarray) -> memoryview:
     return flat.view(np.uint8).data
 
 
+@functools.lru_cache(maxsize=512)  # the tables of a thousand scenes have a few dozen that differ
 def decode_metadata(data: bytes) -> ArrayMeta:
     """Return what a zarr.json says. Raises Unacceptable for anything that `encode_array` does not write."""
     try:
@@ -196,9 +197,8 @@ def decode_text(data: bytes, meta: ArrayMeta) -> np.ndarray:
     """Return the strings of one chunk, (chunk_rows,). Raises Unacceptable where there are not so many."""
     import numpy as np
 
-    decoded = _decode_text(data, meta.chunk_rows)
     texts = np.empty(meta.chunk_rows, dtype=object)
-    texts[:] = decoded
+    texts[:] = text_list(data, meta)
     return texts
 
 
@@ -229,7 +229,9 @@ def _encode_text(texts: list[str]) -> bytes:
     return b"".join(pieces)
 
 
-def _decode_text(data: bytes, count: int) -> list[str]:
+def text_list(data: bytes, meta: ArrayMeta) -> list[str]:
+    """Return the strings of one chunk as `decode_text` does, in a list."""
+    count = meta.chunk_rows
     if int.from_bytes(data[:4], "little") != count or len(data) < 4 + 4 * count:
         raise Unacceptable(f"a chunk of text that does not hold {count} strings")
     texts, at = [], 4

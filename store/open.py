@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from store.artifact import Artifact, Reader, Writer
 from store.blobs import Blobs, blob_path
-from store.collection import Collection
+from store.collection import Collection, item_type, type_name
 from store.condemned import Condemned
 from store.errors import Missing, StoreError, Unacceptable, one_line
 from store.manifest import Manifests, path_of
@@ -107,6 +107,7 @@ class Store:
         except Exception as error:  # a type takes what it opens for what it wrote; another may have written it
             found = one_line(f"{type(error).__name__}: {error}")[:ERROR]
             raise Unacceptable(f"artifact {digest[:12]} is no {reader.type} inside: {found}") from error
+        artifact.home = self.url
         artifact.digest = digest
         return artifact
 
@@ -171,14 +172,3 @@ def open_store(
     from store.tiers import Tiers
 
     return Store(objects, where, tiers=Tiers(objects, list(shared), keyring, is_offline))
-
-
-def item_type(cls: type[Artifact]) -> type[Artifact] | None:
-    """Return `X` of `Collection[X]`, None for any other type."""
-    return typing.get_args(cls)[0] if typing.get_origin(cls) is Collection else None
-
-
-def type_name(cls: type[Artifact]) -> str:
-    """Return the name that a manifest of this type carries."""
-    item = item_type(cls)
-    return f"collection of {type_name(item)}" if item is not None else cls.type

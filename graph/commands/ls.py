@@ -11,14 +11,15 @@ from graph.errors import NotFoundError
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_finished(parser, "[SPEC]")
+    parser.add_argument("--rounds", action="store_true", help="a row for every round and variant of a node")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print a row an instance of a run."""
+    """Print a row a node of a run, for all rounds and variants that are in the same state."""
     import msgspec
 
-    from graph.show import list_run
+    from graph.show import fold_rows, list_run, rows_text
 
     store, experiment, operands = open_finished(options)
     if operands:
@@ -29,5 +30,5 @@ def main(options: argparse.Namespace) -> int:
         return 0
     print(f"run {run}")
     header = ("node", "state", "type", "entries", "seconds", "digest")
-    print_rows(header, [tuple("" if row[name] is None else str(row[name]) for name in header) for row in rows])
+    print_rows(header, rows_text(rows) if options.rounds else fold_rows(rows))
     return 0

@@ -72,6 +72,21 @@ def test_every_round_can_have_a_box_of_its_own(lab, loop):
     assert 'subgraph g2["round 2"]' in draw_mermaid(overview)
 
 
+def test_rounds_that_are_alike_are_drawn_once(lab, loop):
+    spec = lab.load(loop, "experiment.rounds=6")
+    overview = show_instances(spec, {})
+    groups = {box.name: box.group for box in overview.boxes if box.group}
+    assert groups == {"update[1]": "round 1", "update[2..6]": "rounds 2–6"}
+    assert {arrow for arrow in overview.arrows if "[" in arrow.target} == {
+        Arrow("sum", "update[1]", "", False),
+        Arrow("update[1]", "update[2..6]", "", False),
+        Arrow("update[2..6]", "update[2..6]", "-1", True),
+    }
+    states = {f"update[{n}]": "hit" if n < 4 else "may run" for n in range(1, 7)}
+    names = [box.name for box in show_instances(spec, states).boxes if box.group]
+    assert names == ["update[1]", "update[2..3]", "update[4..6]"]
+
+
 @SHIPPED
 @pytest.mark.parametrize("show", [show_nodes, show_instances])
 def test_boxes_keep_apart_and_arrows_lead_to_the_right(spec, show):

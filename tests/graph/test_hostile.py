@@ -16,13 +16,14 @@ from graph.experiment import Output
 from graph.log import find_logs
 from graph.runs import Runs
 from graph.shipping import Sources
-from graph.show import describe, fact_lines
+from graph.show import describe
+from graph.telling import fact_lines
 from nodes.evaluate.scores import Scores
-from nodes.feedback import SceneFeedback
+from nodes.feedback.compile import SceneFeedback
 from nodes.policy.policy import Policy
-from nodes.probe import Probe
+from nodes.probe.probe import Probe
 from nodes.questions.question import Questions
-from nodes.report import Curve
+from nodes.report.curve import Curve
 from nodes.scenes.frames import Frames
 from nodes.scenes.scene import Room, Scene
 from nodes.update.update import Log, Update
