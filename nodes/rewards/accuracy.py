@@ -1,7 +1,7 @@
 """Accuracy: exact for a choice, mean relative accuracy (MRA) for a number.
 
 Source: VSI-Bench, arXiv:2412.14171, whose ten thresholds SpaceR (arXiv:2504.01805) uses too. The strict reading: the
-whole text is the answer, but for case, white space and one final dot.
+whole answer counts, but for case, white space and one final dot.
 """
 
 from __future__ import annotations
@@ -9,15 +9,27 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from nodes.rewards.answer import answer_of
+
 if TYPE_CHECKING:
     from nodes.questions.question import Question
+    from nodes.rewards.reward import Batch
 
 THRESHOLDS = tuple(0.5 + 0.05 * step for step in range(10))  # .50, .55 .. .95
 _SLACK = 1e-9  # |3 - 2.4| / 3 is .2000...02: on a threshold means within it
 
 
-def accuracy(text: str, question: Question) -> float:
-    """Return how right a text is as the answer, 0..1: 0 or 1 for choices, a multiple of .1 for numbers."""
+def accuracy(batch: Batch) -> list[float]:
+    """Return the accuracy of every rollout."""
+    return [accuracy_of(text, question) for text, question in zip(batch.texts, batch.questions, strict=True)]
+
+
+def accuracy_of(text: str, question: Question) -> float:
+    """Return how right a text is, 0..1: 0 or 1 for choices, a multiple of .1 for numbers.
+
+    Judged is what it gives as its answer (`nodes/rewards/answer.py`).
+    """
+    text = answer_of(text)
     if question.kind == "choice":
         return float(plain(text) == plain(question.answer))
     said = parse_number(text)
@@ -43,12 +55,13 @@ def parse_number(text: str) -> float | None:
     sign, unsigned = (-1, digits[1:]) if digits.startswith("-") else (1, digits)
     whole, _, part = unsigned.partition(".")
     is_number = (whole + part).isascii() and (whole + part).isdigit()
-    return sign * float(unsigned) if is_number else None
+    number = sign * float(unsigned) if is_number else math.inf  # which so many digits are, too
+    return number if math.isfinite(number) else None
 
 
 def is_right(text: str, question: Question, mra_at_least: float = 0.5) -> bool:
     """Tell whether an answer counts as right in a pass rate: exact, or for numbers MRA >= `mra_at_least`."""
-    score = accuracy(text, question)
+    score = accuracy_of(text, question)
     return score == 1.0 if question.kind == "choice" else score >= mra_at_least
 
 
