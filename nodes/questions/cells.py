@@ -1,7 +1,8 @@
 """The map of a room that an answer may draw: 10 x 10 cells, category -> cells of its objects' centres.
 
 Source: SpaceR, arXiv:2504.01805, after VSI-Bench's cognitive maps. Its papers leave open how metres become cells: here
-the smallest square around all boxes as seen from above, x to the right and y up, is cut into 10 x 10.
+the room is seen from above, y up where the first shown frame looks and x to its right (the scene's own axes, which no
+picture tells, where there is no frame), and the smallest square around all boxes is cut into 10 x 10.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nodes.questions.vocabulary import plural, shape_name
+from nodes.rewards.maps import CELLS
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nodes.questions.view import SceneView
 
-CELLS = 10
-
+LEVEL_MIN = 1e-6
 Map = dict[str, list[list[int]]]
 
 
@@ -30,11 +33,12 @@ def draw_map(view: SceneView, categories: Iterable[str]) -> Map:
 
     if not view.labels:
         return {}
-    flat = view.corners[..., :2].reshape(-1, 2)
+    axes = _axes(view)
+    flat = view.corners[..., :2].reshape(-1, 2) @ axes
     low = flat.min(0)
     side = max(float((flat.max(0) - low).max()), 1e-6)
     # to the micrometre: the last bits of a coordinate differ between machines
-    cells = np.clip(np.floor(np.round((view.centre[:, :2] - low) / side * CELLS, 6)), 0, CELLS - 1).astype(int)
+    cells = np.clip(np.floor(np.round((view.centre[:, :2] @ axes - low) / side * CELLS, 6)), 0, CELLS - 1).astype(int)
     found: Map = {}
     for name in sorted(set(categories)):
         members = [i for i, label in enumerate(view.labels) if name in (label, shape_name(label))]
@@ -42,6 +46,20 @@ def draw_map(view: SceneView, categories: Iterable[str]) -> Map:
         if seen:
             found[name] = seen
     return found
+
+
+def _axes(view: SceneView) -> np.ndarray:
+    """Return (2, 2): the map's axes as columns, in the level plane of the scene."""
+    import numpy as np
+
+    if not view.shown or "poses" in view.lacks:
+        return np.eye(2)
+    ahead = np.asarray(view.scene.frames.T_wc[view.shown[0]], dtype=float)[:2, 2]
+    length = float(np.hypot(*ahead))
+    if length < LEVEL_MIN:  # it looks straight up or down
+        return np.eye(2)
+    x, y = ahead / length
+    return np.array([[y, x], [-x, y]])
 
 
 def categories_in(text: str, names: Iterable[str]) -> list[str]:

@@ -33,7 +33,9 @@ class Question(Struct, frozen=True):
     `options` are shown for lettered questions ("A. left"), else they are the words that count as answers; empty for
     numbers. `frames` are the indices shown, in order. `margin` is how far the measured value is from where the answer
     would be another, in `unit`. `chance` is the expected accuracy of a guess: 1/k for k options, 0 for numbers, whose
-    chance is a property of their cell. `features` say what may make it hard, by name.
+    chance is a property of their cell. `features` say what may make it hard, by name. `trace` is a whole text that ends
+    in the answer, thought and map included, where there is one: what SFT lets the policy say, and where rewards on maps
+    find the true one.
     """
 
     id: str
@@ -54,6 +56,7 @@ class Question(Struct, frozen=True):
     chance: float
     terms: str
     features: dict[str, float]
+    trace: str = ""
 
 
 def cell_of(task: str, template: str) -> str:
@@ -80,7 +83,7 @@ class Questions(Artifact):
     digest like any other.
     """
 
-    type: ClassVar[str] = "questions/2"
+    type: ClassVar[str] = "questions/3"
     plain: ClassVar[str] = "nodes.plain:write_rows"
     forms: ClassVar[dict[str, str]] = {
         "jsonl": "nodes.questions.files.formats:write_jsonl",
@@ -243,6 +246,10 @@ class Pictures:
     def images(self, question: Question) -> list[np.ndarray]:
         """Return the frames of a question, as `question_images` does."""
         return [self._image(question, index) for index in question.frames]
+
+    def sizes(self, question: Question) -> list[tuple[int, int]]:
+        """Return (width, height) of each frame of a question, without decoding any."""
+        return [self._open(question).size(index) for index in question.frames]
 
     def _image(self, question: Question, index: int) -> np.ndarray:
         key = (question.scene, question.frames_digest, index)

@@ -1,7 +1,8 @@
 """Sentences: what a call of the scene API measures, in plain words with its numbers.
 
 A step is an expression over the scene API and what to say of its value. Calls that have no sentence of their own say
-their name, what they are asked about and their value; so do those that the function would not take.
+their name, what they are asked about and their value; so do those that the function would not take. Numbers of frames
+are not said: they count a recording of which the policy sees a few pictures.
 """
 
 from __future__ import annotations
@@ -73,8 +74,11 @@ def _other(node: ast.Call) -> list[Step]:
     assert isinstance(node.func, ast.Name)
     name = node.func.id.replace("_", " ").capitalize()
     given = [*node.args, *(keyword.value for keyword in node.keywords)]
-    words = ", ".join(str(word.value) for word in given if isinstance(word, ast.Constant))
-    return [(ast.unparse(node), lambda value: f"{name} ({words}): {_plain(value)}.")]
+    words = ", ".join(
+        str(word.value) for word in given if isinstance(word, ast.Constant) and type(word.value) is not int
+    )
+    asked = f" ({words})" if words else ""
+    return [(ast.unparse(node), lambda value: f"{name}{asked}: {_plain(value)}.")]
 
 
 def _plain(value: Any) -> str:
@@ -84,7 +88,7 @@ def _plain(value: Any) -> str:
 
 
 def _where(words: Words, at: int) -> str:
-    return f" in frame {words[at]}" if len(words) > at and words[at] is not None else ""
+    return " in the image" if len(words) > at and words[at] is not None else ""
 
 
 def _count(words: Words) -> list[Step]:

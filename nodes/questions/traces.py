@@ -1,18 +1,18 @@
 """`qa.traces`: how an answer is found, as text: `<think>` with sentences and `<map>`, then `<answer>`.
 
 Made from the question's own program: each call of the scene API becomes a sentence with the number that it measures.
-For cold starts by SFT, after which rewards on format and map (SpaceR, arXiv:2504.01805) have something to build on; the
-map stands inside the thought, since SpaceR's format is a thought and an answer with white space between, nothing else.
-Questions whose programs do not say their answers have no trace, and `dropped` says why.
+For cold starts by SFT, after which rewards on format and map (SpaceR, arXiv:2504.01805) have something to build on, and
+find the true map; the map stands inside the thought, since SpaceR's format is a thought and an answer with white space
+between, nothing else. The pool is the one that came in, with `trace` set; questions whose programs do not say their
+answers are dropped, with what is wrong with them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from graph.node import node
 from nodes.questions.cells import categories_in, draw_map
@@ -23,66 +23,31 @@ from nodes.questions.sentences import Step, steps_of
 from nodes.questions.verify import Verify, check
 from nodes.questions.view import SceneView
 from nodes.questions.vocabulary import shape_name
+from nodes.rewards.answer import without_brackets
 from nodes.scenes.sample import Sample
 from nodes.scenes.scene import Scene
-from store.artifact import Artifact, Reader, Writer
-
-
-class Trace(Struct, frozen=True):
-    """The text of one question's trace: what SFT lets the policy say after the prompt."""
-
-    id: str
-    scene: str
-    task: str
-    text: str
-
-
-class Traces(Artifact):
-    """The traces of one scene's questions, in their order; `dropped` says by question id why it has none."""
-
-    type: ClassVar[str] = "traces/1"
-    plain: ClassVar[str] = "nodes.plain:write_rows"
-
-    def __init__(self, rows: Sequence[Trace], dropped: Mapping[str, str] | None = None) -> None:
-        self.rows, self.dropped = list(rows), dict(dropped or {})
-
-    def write(self, w: Writer) -> None:
-        w.attrs = {"dropped": dict(sorted(self.dropped.items()))}
-        w.table("traces", self.rows, Trace)
-
-    @classmethod
-    def open(cls, r: Reader) -> Self:
-        return cls(r.table("traces", Trace), r.attrs["dropped"])
-
-    def summary(self) -> dict[str, Any]:
-        return {"traces": len(self.rows), "dropped": len(self.dropped)}
-
-    @classmethod
-    def summarise(cls, entries: Mapping[str, Traces]) -> dict[str, Any]:
-        scenes = list(entries.values())
-        return {"traces": sum(len(s.rows) for s in scenes), "dropped": sum(len(s.dropped) for s in scenes)}
 
 
 @node(
     "qa.traces",
-    version=1,
+    version=2,
     each="questions",
     packages=("pydantic-monty", "numpy", "scipy"),
     depends=["programs/api/*.py"],
 )
-def traces(questions: Questions, scenes: Scene | None, *, params: Verify) -> Traces:
-    """Return the traces of one scene's questions."""
-    checked = [
-        (row, wrong or ("" if row.program else "program: it has none"))
-        for row, wrong in check(questions.rows, scenes, params)
-    ]
+def traces(questions: Questions, scenes: Scene | None, *, params: Verify) -> Questions:
+    """Return the questions of one scene with their traces; `dropped` tells of those that have none, by id."""
+    dropped: dict[str, str] = {}
     groups: dict[tuple[int, ...], list[Question]] = {}
-    for row, wrong in checked:
-        if not wrong:
+    for row, wrong in check(questions.rows, scenes, params):
+        if wrong or not row.program:
+            dropped[row.id] = wrong or "program: it has none"
+        else:
             groups.setdefault(row.frames, []).append(row)
     texts = {} if scenes is None else _texts(scenes, groups, params)
-    made = [Trace(row.id, row.scene, row.task, texts[row.id]) for row, wrong in checked if not wrong]
-    return Traces(made, {row.id: wrong for row, wrong in checked if wrong})
+    return questions.with_rows(
+        [replace(row, trace=texts[row.id]) for row in questions.rows if row.id in texts], dropped
+    )
 
 
 def _texts(scene: Scene, groups: Mapping[tuple[int, ...], list[Question]], params: Verify) -> dict[str, str]:
@@ -112,12 +77,7 @@ def trace_text(view: SceneView, row: Question, steps: Sequence[Step], found: Map
     drawn = draw_map(view, categories_in(" ".join([row.prompt, *row.options]), names))
     told = [say(value) for expression, say in steps if (value := found[expression].value) is not None]
     answer = next((text for text in row.options if text.startswith(f"{row.answer}. ")), row.answer)
-    cells = _quiet(json.dumps(drawn, ensure_ascii=False), "\\u003c", "\\u003e")
+    cells = json.dumps(drawn, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
     thought = [f"<map>{cells}</map>"] if drawn else []
-    thought.append(_quiet(" ".join([*told, f"The answer is {answer}{'' if answer.endswith('.') else '.'}"])))
-    return f"<think>{' '.join(thought)}</think>\n<answer>{_quiet(row.answer)}</answer>"
-
-
-def _quiet(text: str, left: str = "(", right: str = ")") -> str:
-    """Return text without angle brackets, which labels may hold and which would end a tag."""
-    return text.replace("<", left).replace(">", right)
+    thought.append(without_brackets(" ".join([*told, f"The answer is {answer}{'' if answer.endswith('.') else '.'}"])))
+    return f"<think>{' '.join(thought)}</think>\n<answer>{without_brackets(row.answer)}</answer>"

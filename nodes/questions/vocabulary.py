@@ -11,7 +11,7 @@ from functools import cache
 
 from nodes.questions.draft import LETTERS
 from nodes.questions.programs.api.cameras import HEIGHTS, IMAGES, MOTIONS, REGIONS, SECTORS
-from nodes.questions.wording import ROUTE_GO, ROUTE_TURN, TURNS, WORDINGS
+from nodes.questions.wording import CALLS, ROUTE_GO, ROUTE_TURN, THINK, TOLD, TURNS, WORDINGS
 from nodes.scenes.colours import COLOURS
 
 SHAPES = ("box",)
@@ -86,11 +86,13 @@ CATEGORIES = (
 )
 YES_NO = ("yes", "no")
 
-_WORD = re.compile(r"[A-Za-z]+|\d|[^\sA-Za-z\d]")
+TAGS = ("<think>", "</think>", "<map>", "</map>", "<answer>", "</answer>")
+
+_WORD = re.compile("|".join(TAGS) + r"|[A-Za-z]+|\d|[^\sA-Za-z\d]")
 
 
 def split_words(text: str) -> list[str]:
-    """Split text into words, single digits and single marks; white space separates and is dropped.
+    """Split text into tags of traces, words, single digits and single marks; white space separates and is dropped.
 
     Example:
         >>> split_words("A. 12 red boxes?")
@@ -113,12 +115,13 @@ def labels() -> tuple[str, ...]:
 
 @cache
 def words() -> list[str]:
-    """Return every token of every prompt, option and answer, in alphabetical order."""
+    """Return every token of every prompt, option, answer and trace, in alphabetical order."""
     texts = [*WORDINGS.values(), *YES_NO, *LETTERS, "0123456789", ".,:?()-"]
     texts += [ROUTE_GO, ROUTE_TURN, *(f"Turn {turn.capitalize()}" for turn in TURNS), *CATEGORIES]
     texts += [*SECTORS, *MOTIONS, *HEIGHTS, *IMAGES, *REGIONS, "and above", "and below"]
     texts += [text for label in labels() for text in (label, plural(label))]
-    return sorted({word for text in texts for word in split_words(re.sub(r"\{\w*\}", " ", text))})
+    known = {word for text in texts for word in split_words(re.sub(r"\{\w*\}", " ", text))}
+    return sorted(known | {word for text in (THINK, TOLD, CALLS) for word in split_words(text)})
 
 
 def is_coloured_box(label: str) -> bool:

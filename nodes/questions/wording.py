@@ -15,6 +15,25 @@ ROUTE_GO = "Go forward until the {a}"
 ROUTE_TURN = "[please fill in]"
 TURNS = ("left", "right", "back")
 
+# What the template `think` adds to a question; the form is SpaceR's (arXiv:2504.01805), the words are ours.
+THINK = (
+    "First think, in <think> </think>. A map of the room from above may stand there, in <map> </map>: 10 x 10 cells, "
+    "up where the first image looks, and for each category in question the cells [x, y] of its objects, from 0 to 9, "
+    'as {"bed": [[2, 7]]}. Then answer, in <answer> </answer>: a letter, a number or a word.'
+)
+# What traces say around labels, numbers and options (sentences.py); a call without a sentence says its name.
+TOLD = (
+    "There is a no in the image. I count. The closest points of the and the are m apart. The closest to the is the. "
+    "The longest side of the is m, cm. The is m tall. By the, facing the, the is degrees to the left right. That is. "
+    "The floor measures square meters. The is first seen at s. So they appear in this order. "
+    "Of the and the, the is closer to the camera taller further left. The answer is yes no."
+)
+CALLS = (
+    "Angle Appearance order Attribute Camera direction distance elevation motion position Center Closer Closest Count "
+    "any coloured identical taller Depth Direction Distance Exists First seen Further left Height Labels Longest side "
+    "Object in other camera Region Room size Route Size Taller Visibility compare width length height True False None"
+)
+
 WORDINGS: dict[str, str] = {
     "exists": "Is there a {a}?",
     "exists.see": "Can you see a {a}?",

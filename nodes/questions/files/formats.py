@@ -85,7 +85,8 @@ def write_sr91k(pools: Mapping[str, Questions], folder: Path) -> None:
     """Write `sr91k.jsonl` and the pictures that it names.
 
     Departs: several frames are a folder of pictures where SR-91k has a video file; options that are words get letters,
-    as SpaceR shows options; `task`, `scene` and `terms` are ours, beside its fields. Its maps are another file's.
+    as SpaceR shows options; `task`, `scene` and `terms` are ours, beside its fields. A trace's thought is the `process`
+    of Video-R1's rows, map included; SR-91k's maps are another file's.
     """
     pictures = PictureFiles(pools, _made(folder))
     with open(folder / "sr91k.jsonl", "xb") as file:
@@ -99,6 +100,7 @@ def sr91k_fields(question: Question, path: str) -> dict[str, Any]:
     if options and not is_lettered(options) and answer in options and len(options) <= len(ascii_uppercase):
         answer = ascii_uppercase[options.index(answer)]
         options = [f"{letter}. {text}" for letter, text in zip(ascii_uppercase, options, strict=False)]
+    thought = question.trace.rpartition("<answer>")[0].strip()
     return {
         "problem_id": question.id,
         "problem": question.prompt,
@@ -111,6 +113,7 @@ def sr91k_fields(question: Question, path: str) -> dict[str, Any]:
         "task": question.task,
         "scene": question.scene,
         "terms": question.terms,
+        **({"process": thought} if thought else {}),
     }
 
 

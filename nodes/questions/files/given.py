@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from nodes.questions.question import GENERAL, Question, is_lettered
 from nodes.rewards.accuracy import parse_number
+from nodes.rewards.answer import answer_of, without_brackets
 from store.digest import digest
 from store.errors import StoreError
 from store.manifest import check_key
@@ -26,7 +27,12 @@ from store.manifest import check_key
 ANSWER = re.compile(r"\s*<answer>\s*(.*?)\s*</answer>\s*", re.DOTALL)
 SR91K_TYPES = {"choice": "multiple choice", "number": "numerical"}
 SR91K = {"problem_id", "problem", "data_type", "problem_type", "options", "solution", "path", "data_source"}
-SR91K_MORE = {"process", "task", "scene", "terms"}  # of Video-R1, from which SpaceR's general part is; of ours
+SR91K_MORE = {
+    "process",
+    "task",
+    "scene",
+    "terms",
+}  # the thought, of Video-R1, from which SpaceR's general part is; of ours
 KINDS = {name: kind for kind, name in SR91K_TYPES.items()} | {"regression": "number"}
 
 
@@ -74,6 +80,7 @@ class Given(Struct, frozen=True, forbid_unknown_fields=True):
     terms: str = ""
     features: dict[str, float | None] | tuple[Pair, ...] = {}
     images: tuple[str | Bytes, ...] | None = ()
+    trace: str | None = ""
     entry: str = ""  # the place in an export, which `scene` says too
 
 
@@ -115,6 +122,7 @@ def from_sr91k(fields: Mapping[str, Any], ignored: Collection[str]) -> dict[str,
         "kind": kind,
         "scene": fields.get("scene", ""),
         "terms": fields.get("terms", ""),
+        "trace": _trace(fields.get("process"), solution[0]),
         "task": fields.get("task", source if isinstance(source, str) and source else GENERAL),
     }
     return given | ({"images": (fields["path"],)} if fields.get("path") else {})
@@ -134,6 +142,9 @@ def make_question(given: Given) -> Question:
     scene = given.scene or ""
     if scene:
         _check_scene(scene)
+    trace = given.trace or ""
+    if trace and answer_of(trace) not in (answer, without_brackets(answer)):
+        raise Wrong("trace", f"the trace ends in {answer_of(trace)[-80:]!r}: expected the answer, {answer[:80]!r}")
     text = msgspec.json.encode([given.prompt, options, answer, scene, given.frames_digest, given.frames])
     features = given.features if isinstance(given.features, dict) else {f.name: f.value for f in given.features}
     return Question(
@@ -155,6 +166,7 @@ def make_question(given: Given) -> Question:
         chance=chance,
         terms=given.terms,
         features={name: _number(value) for name, value in features.items()},
+        trace=trace,
     )
 
 
@@ -164,6 +176,12 @@ def number_text(value: float) -> str:
         return str(value) if isinstance(value, int) else format(Decimal(repr(value)), "f")
     except (ValueError, OverflowError) as error:  # more digits than Python writes
         raise Wrong("answer", str(error)) from None
+
+
+def _trace(process: Any, solution: str) -> str:
+    """Return a thought and its answer as one text; a process that is no thought in tags is not taken for one."""
+    is_thought = isinstance(process, str) and process.startswith("<think>") and process.endswith("</think>")
+    return f"{process}\n{solution.strip()}" if is_thought else ""
 
 
 def _check_answer(kind: str, answer: str, options: Sequence[str]) -> None:

@@ -106,6 +106,31 @@ def test_sr91k_of_several_frames_names_a_folder_in_the_order_shown(some_question
     assert [round(float(shown.rgb(index).mean())) for index in row.frames] == [180, 60]
 
 
+TRACE = '<think><map>{"bed": [[1, 2]]}</map> There is no bed. The answer is no.</think>\n<answer>no</answer>'
+
+
+def test_a_trace_travels(some_question, tmp_path):
+    question = replace(some_question, options=("yes", "no"), answer="no", trace=TRACE, kind="choice")
+    for name in ("jsonl", "parquet", "hf"):
+        WRITERS[name]({"": Questions([question])}, tmp_path / name)
+        assert pool_rows(read(tmp_path / name).questions) == [question]
+    before = tmp_path / "before"
+    before.mkdir()
+    fields = json.loads((tmp_path / "jsonl/questions.jsonl").read_text())
+    del fields["trace"]  # a file that was written when there were none
+    (before / "questions.jsonl").write_text(json.dumps(fields))
+    assert pool_rows(read(before).questions) == [replace(question, trace="")]
+
+
+def test_a_trace_is_sr91ks_process_and_solution(some_question, tmp_path):
+    question = replace(some_question, options=("yes", "no"), answer="no", trace=TRACE, kind="choice", frames=())
+    told = sr91k_fields(question, "")
+    assert told["process"] == TRACE.partition("\n")[0] and told["solution"] == "<answer>B</answer>"
+    write_sr91k({"": Questions([question])}, tmp_path)
+    (row,) = pool_rows(read(tmp_path, format="sr91k").questions)
+    assert row.trace == TRACE.replace("<answer>no", "<answer>B") and row.answer == "B"
+
+
 def test_pool_whose_pictures_are_gone_is_written_without(some_question, tmp_path):
     for name, write in WRITERS.items():
         write({"": Questions([some_question])}, tmp_path / name)

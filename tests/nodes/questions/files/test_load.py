@@ -62,6 +62,11 @@ def test_row_of_a_prompt_and_an_answer_is_a_question(given):
         ({"prompt": "p", "answer": True}, "bad type", "$.answer"),
         ({"prompt": "p", "answer": "4", "frames": [0.5]}, "bad type", "$.frames"),
         ({"prompt": "p", "answer": "4", "features": {"a": "b"}}, "bad type", "$.features"),
+        (
+            {"prompt": "p", "answer": "4", "trace": "<answer>5</answer>"},
+            "trace",
+            "ends in '5': expected the answer, '4'",
+        ),
         ({"prompt": "p", "answer": "4", "optoins": []}, "unknown field", "'optoins'"),
         (
             {"prompt": "p", "answer": "c", "options": ["a", "b"]},
@@ -160,6 +165,8 @@ def test_file_alone_has_no_pictures_beside_it(tmp_path):
         ({"problem_type": "free-form"}, "kind"),
         ({"solution": "B"}, "no answer"),
         ({"solution": "<answer>C</answer>"}, "answer"),
+        ({"process": 7}, ""),
+        ({"process": "because"}, ""),
         ({"path": "x.mp4"}, "pictures"),
         ({"mood": "?"}, "unknown field"),
         ({"problem": None}, "no prompt"),

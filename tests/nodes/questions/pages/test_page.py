@@ -109,7 +109,7 @@ def test_page_refers_to_nothing_outside_and_runs_its_own_script_alone(three_boxe
 def test_what_texts_hold_is_shown_and_not_markup(scene_of, ask):
     scene = scene_of([HOSTILE, "bed"], [(1, 1, 0.5), (3, 1, 0.5)], [(1, 1, 1)] * 2)
     plain = scene_of(["chair", "bed"], [(1, 1, 0.5), (3, 1, 0.5)], [(1, 1, 1)] * 2)
-    texts = ("id", "prompt", "answer", "unit", "program", "template", "terms", "task", "split")
+    texts = ("id", "prompt", "answer", "unit", "program", "template", "terms", "task", "split", "trace")
     facts = {name: HOSTILE for name in texts}
     hostile = ask(**facts, options=(HOSTILE, "b"), features={HOSTILE: 1.0})
     page, calm = Tags(draw(scene, hostile)), Tags(draw(plain, ask(options=("a", "red"))))
