@@ -1,23 +1,37 @@
 """Load a policy from a Hugging Face model folder, or from the hub at a pinned commit.
 
 A folder may be hostile: weights are read from safetensors alone, never from a pickle, and code in it is never run.
-Tensors are stored in float32 whatever the folder has.
+Tensors keep the type that the folder has, the widest where it has several; its other files are kept as they are, so
+that what is exported again is a folder that others can read.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
 
 from graph.node import External, node
 from nodes.policy.policy import Policy, policy_from
 
+if TYPE_CHECKING:
+    import torch
+
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+KEPT = (
+    *("config.json", "generation_config.json", "chat_template.json", "chat_template.jinja"),
+    *("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", *TOKENIZERS),
+)
 COMMIT = re.compile(r"[0-9a-f]{40}")
+TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # as safetensors calls them
+HEADER_BYTES = 100 << 20  # the longest that safetensors itself reads
+HUB_TIMEOUT_S = 10.0
 
 
 class Load(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,12 +48,13 @@ class Load(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"revision = {self.revision!r}: need the commit of {self.hub!r}, 40 hex digits")
 
 
-@node("policy.load", version=1, packages=("torch", "transformers", "tokenizers", "safetensors"))
+@node("policy.load", version=2, packages=("torch", "transformers", "tokenizers", "safetensors"))
 def load(*, params: Load) -> Policy:
     """Return the policy in a local folder or on the hub.
 
     Raises:
-        ValueError: not a model folder; the text names its path and what is missing.
+        ValueError: not the folder of a model that sees pictures, or the hub does not give it; the text names the
+            folder or the id, and what is missing.
     """
     folder = params.folder.path if params.folder is not None else _download(params.hub, params.revision)
     check_folder(folder)
@@ -64,27 +79,68 @@ def check_folder(folder: Path) -> None:
 
 def read_folder(folder: Path) -> Policy:
     """Return the policy of a complete model folder."""
-    import torch
-    from transformers import AutoModelForImageTextToText
+    from transformers import AutoConfig, AutoModelForImageTextToText
 
     from nodes.policy.processors import open_processor
 
+    safely: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
+        config = AutoConfig.from_pretrained(folder, **safely)
+        _check_config(config)
         model, facts = AutoModelForImageTextToText.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
+            folder, dtype=_widest(folder), use_safetensors=True, output_loading_info=True, **safely
         )
-        processor = open_processor(folder, model.config.model_type)
+        processor = open_processor(folder, config.model_type)
     except Exception as error:  # whatever transformers makes of a broken folder: one line that names it
-        first = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise ValueError(f"policy folder {folder}: {type(error).__name__}: {first}") from error
+        said = str(error) if isinstance(error, _Unfit) else _first_line(error)
+        raise ValueError(f"policy folder {folder}: {said}") from error
     _check_weights(folder, facts)
     model.config._name_or_path = ""  # the folder's own path has no place in the artifact
-    return policy_from(model, processor, trained_places=())
+    policy = policy_from(model, processor, trained_places=())
+    # Only what the folder lacks is written anew: saving drops a video processor, and names classes of ours.
+    files = {name: (folder / name).read_bytes() for name in KEPT if (folder / name).is_file()}
+    lacking = {name: policy.files()[name] for name in ("generation_config.json",) if name not in files}
+    return Policy(policy.family, policy.tensors(), {**files, **lacking})
+
+
+class _Unfit(ValueError):
+    """A folder that holds a model, of a kind that is of no use here."""
+
+
+def _check_config(config: Any) -> None:
+    """Raise _Unfit unless it is of a model that reads pictures and writes text, in numbers that can be trained."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    if getattr(config, "quantization_config", None) is not None:
+        raise _Unfit("its weights are quantised, expected float32, float16 or bfloat16")
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise _Unfit(
+            f"model_type {config.model_type!r} is no model of pictures and text, expected one such as idefics3,"
+            " smolvlm, llava, qwen2_5_vl or qwen3_vl"
+        )
+
+
+def _widest(folder: Path) -> torch.dtype:
+    """Return the widest type of the folder's tensors, in which all of them keep their values."""
+    import torch
+
+    found = {TYPES.get(name, name) for path in sorted(folder.glob("*.safetensors")) for name in _types(path)}
+    found -= {"I64", "I32", "I16", "I8", "U8", "BOOL"}
+    if strange := sorted(found - set(TYPES.values())):
+        raise _Unfit(f"tensors of type {strange[0]}, expected float32, float16 or bfloat16")
+    # Neither of the two short ones holds the values of the other.
+    return torch.float32 if len(found) != 1 else getattr(torch, found.pop())
+
+
+def _types(path: Path) -> Iterator[str]:
+    """Yield the type of every tensor in a safetensors file, which its header says: a length, then JSON."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > HEADER_BYTES:
+            raise _Unfit(f"{path.name}: a header of {length} bytes")
+        for name, told in json.loads(file.read(length)).items():
+            if name != "__metadata__":
+                yield told["dtype"]
 
 
 def _check_weights(folder: Path, facts: dict[str, Any]) -> None:
@@ -96,6 +152,38 @@ def _check_weights(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _download(name: str, commit: str) -> Path:
+    """Return the folder of a hub model, downloaded if it is not here. Raises ValueError in one line."""
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(name, revision=commit, allow_patterns=list(WANTED)))
+    try:
+        problem = _unreachable(name, commit)
+    except Exception as error:  # the hub's own answer: no such model, no such commit, not for us
+        raise ValueError(f"hub model {name!r} at {commit[:12]}: {_first_line(error)}") from error
+    try:
+        return Path(
+            snapshot_download(name, revision=commit, allow_patterns=list(WANTED), local_files_only=bool(problem))
+        )
+    except Exception as error:
+        raise ValueError(
+            f"hub model {name!r} at {commit[:12]}: {problem or _first_line(error)}, and it is not in the hub's cache"
+            " here; download it where there is a network and name its folder as params.folder"
+        ) from error
+
+
+def _unreachable(name: str, commit: str) -> str:
+    """Return why the hub cannot be reached, "" if it can. One question: a download alone would ask for minutes."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        HfApi().model_info(name, revision=commit, timeout=HUB_TIMEOUT_S)
+    except (HfHubHTTPError, HFValidationError):
+        raise
+    except Exception as error:  # no route, no name, no time, or HF_HUB_OFFLINE
+        return _first_line(error)
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0].rstrip('.')}" if said else type(error).__name__

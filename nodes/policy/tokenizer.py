@@ -1,13 +1,15 @@
 """A word-level tokenizer with its chat template, for policies small enough to learn in a minute.
 
-One token a word, a digit or a punctuation mark, so that every short answer is one token. It knows no other words:
-what is not in its list becomes `<unk>`, and a test holds that no prompt of ours contains one.
+One token a word, a digit, a punctuation mark or a tag of a trace, so that every short answer is one token. It knows no
+other words: what is not in its list becomes `<unk>`, and tests hold that no prompt and no trace of ours contains one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from nodes.questions.vocabulary import TAGS
 
 if TYPE_CHECKING:
     from tokenizers.decoders import Decoder
@@ -16,20 +18,29 @@ if TYPE_CHECKING:
 
 PAD, UNKNOWN, END, USER, ASSISTANT = "<pad>", "<unk>", "<end_of_utterance>", "<user>", "<assistant>"
 IDEFICS3_TOKENS = ("<fake_token_around_image>", "<image>", "<global-img>")
-QWEN3_VL_TOKENS = ("<|vision_start|>", "<|image_pad|>", "<|vision_end|>", "<|video_pad|>")
-IMAGE_SLOT = {"idefics3": "<image>", "qwen3_vl": "<|vision_start|><|image_pad|><|vision_end|>"}
+QWEN_TOKENS = ("<|vision_start|>", "<|image_pad|>", "<|vision_end|>", "<|video_pad|>")
+IMAGE_SLOT = {family: "<image>" for family in ("idefics3", "smolvlm", "llava")} | {
+    family: "<|vision_start|><|image_pad|><|vision_end|>" for family in ("qwen2_5_vl", "qwen3_vl")
+}
+GAPS = (  # spaces that decoding leaves out, one kind after the other
+    *(r"(?<=[0-9]) (?=[0-9.])", r"(?<=[0-9]\.) (?=[0-9])", r"(?<=-) (?=[0-9])"),
+    *(r"(?<=[\[({]) ", r" (?=[\])}.,:?])"),
+    *(r"(?<=<(?:think|answer)>|<map>) ", r" (?=</)"),
+    *(r'(?<=\{") ', r'(?<=\], ") ', r' (?=":)'),
+)
 
 
 def word_tokenizer(words: Sequence[str], family: str) -> PreTrainedTokenizerFast:
     """Return a tokenizer that gives each of `words`, each digit and the dot one token.
 
-    Decoding puts a number together again: `2 2 1` is read as `221` and `2 . 3` as `2.3`.
+    Decoding puts a number together again: `2 2 1` is read as `221` and `2 . 3` as `2.3`; a trace is read as it was
+    written. Its tags are words like any other: what leaves out special tokens keeps them.
     """
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
 
-    special = [PAD, UNKNOWN, END, USER, ASSISTANT, *IDEFICS3_TOKENS, *QWEN3_VL_TOKENS]
+    special = [PAD, UNKNOWN, END, USER, ASSISTANT, *IDEFICS3_TOKENS, *QWEN_TOKENS]
     known = dict.fromkeys([*special, *"0123456789.", *sorted(set(words))])
     engine = Tokenizer(WordLevel({word: index for index, word in enumerate(known)}, unk_token=UNKNOWN))
     engine.add_special_tokens(special)
@@ -78,19 +89,19 @@ def _splitter() -> PreTokenizer:
     """Split as `nodes.questions.vocabulary.split_words` does."""
     from tokenizers import Regex, pre_tokenizers
 
-    words = pre_tokenizers.Split(Regex(r"[A-Za-z]+|[0-9]|[^\sA-Za-z0-9]"), behavior="isolated")
+    words = pre_tokenizers.Split(Regex("|".join([*TAGS, r"[A-Za-z]+|[0-9]|[^\sA-Za-z0-9]"])), behavior="isolated")
     return pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), words])
 
 
 def _joiner() -> Decoder:
-    """Join tokens with spaces, but for the digits and the dot of a number."""
+    """Join tokens with spaces, but for those that a trace has none of: in numbers, tags and maps, before marks."""
     from tokenizers import Regex, decoders
 
     return decoders.Sequence(
         [
             decoders.WordPiece(prefix="##", cleanup=False),  # a space before every token but the first
             decoders.Fuse(),
-            decoders.Replace(Regex(r"(?<=[0-9]) (?=[0-9.])"), ""),
-            decoders.Replace(Regex(r"(?<=[0-9]\.) (?=[0-9])"), ""),
+            *(decoders.Replace(Regex(gap), "") for gap in GAPS),
+            decoders.Replace(Regex("(?<=[a-z]) - (?=[a-z])"), "-"),
         ]
     )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from graph.node import External
+from nodes.plain import write_models
 from nodes.policy.answers import ModelAnswerer
 from nodes.policy.build import Build, build_tiny
 from nodes.policy.load import Load, load
@@ -22,7 +23,7 @@ from nodes.questions.vocabulary import words
 from store.open import open_store
 from tests.nodes.conftest import SmallPools
 
-FAMILIES = ["idefics3", "qwen3_vl"]
+FAMILIES = ["idefics3", "smolvlm", "llava", "qwen2_5_vl", "qwen3_vl"]
 
 
 def _tiny(family: str) -> Policy:
@@ -110,9 +111,9 @@ def test_the_seed_alone_draws_the_weights(tmp_path: Path) -> None:
 def test_each_family_answers_and_draws(family: str, small_pools: SmallPools) -> None:
     questions = pool_rows(small_pools.test)
     answerer = ModelAnswerer(_tiny(family), Rollout(), batch=5)
-    draws, best = answerer.draw(questions, small_pools.test, 8, 3), answerer.best(questions, None)
-    assert [len(row) for row in draws.texts] == [8] * len(questions) and len(best.texts) == len(questions)
-    assert ((draws.p_answer > 0) & (draws.p_answer < 1)).all()
+    drawn, best = answerer.draw(questions, small_pools.test, 8, 3).drawn, answerer.best(questions, None)
+    assert [len(row) for row in drawn.texts] == [8] * len(questions) and len(best.texts) == len(questions)
+    assert (drawn.answer_logprobs < 0).all() and ((best.p_answer > 0) & (best.p_answer < 1)).all()
 
 
 def test_long_and_short_rollouts_agree_on_the_first_token(small_pools: SmallPools, small_policy: Policy) -> None:
@@ -218,3 +219,132 @@ def test_weights_that_are_not_the_configs_are_refused(folder: Path) -> None:
 def test_a_source_must_be_one_and_pinned(params: dict) -> None:
     with pytest.raises(ValueError, match="need"):
         Load(**params)
+
+
+def test_a_hub_model_without_a_network_is_one_line_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    from huggingface_hub import constants
+
+    began = time.monotonic()
+    # A port of this machine that nobody listens at: the hub as it is where there is no network.
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(
+        ValueError, match=r"hub model 'a/b' at aaaaaaaaaaaa: .*Connect.* name its folder as params.folder"
+    ) as caught:
+        load(params=Load(hub="a/b", revision="a" * 40))
+    assert "\n" not in str(caught.value) and time.monotonic() - began < 10  # no retries for minutes
+
+
+def test_a_hub_model_in_the_cache_needs_no_network(
+    folder: Path, small_policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    shutil.copytree(folder, cache / "models--a--b" / "snapshots" / ("a" * 40), ignore=lambda *_: ["cache"])
+    loaded = load(params=Load(hub="a/b", revision="a" * 40))
+    assert loaded.tensors().keys() == small_policy.tensors().keys()
+
+
+def test_a_model_without_pictures_is_refused_by_name(folder: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=32, **sizes)).save_pretrained(folder)
+    with pytest.raises(ValueError, match="model_type 'llama' is no model of pictures and text, expected one such as"):
+        _load(folder)
+
+
+def test_quantised_weights_are_refused(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
+    save_file({**tensors, name: tensors[name].to(torch.float8_e4m3fn)}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=f"policy folder {folder}: tensors of type F8_E4M3, expected float32"):
+        _load(folder)
+
+
+def test_a_folder_of_several_types_keeps_all_values(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    mixed = {name: tensor.bfloat16() if tensor.ndim == 2 else tensor for name, tensor in tensors.items()}
+    save_file(mixed, folder / "model.safetensors", {"format": "pt"})
+    loaded = {name: torch_tensor(values) for name, values in _load(folder).tensors().items()}
+    assert all(torch.equal(loaded[name], tensor.float()) for name, tensor in mixed.items())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_folder_as_the_hub_has_older_ones_loads(family: str, tmp_path: Path) -> None:
+    # The image processor in a file of its own, the chat template in JSON or beside the tokenizer's facts.
+    policy = _tiny(family)
+    write_models({"": policy}, tmp_path)
+    told = json.loads((tmp_path / "processor_config.json").read_text())
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(told.pop("image_processor")))
+    (tmp_path / "processor_config.json").write_text(json.dumps(told))
+    template = (tmp_path / "chat_template.jinja").read_text()
+    (tmp_path / "chat_template.jinja").unlink()
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    _, expected = load_model(policy)
+    _, found = load_model(_load(tmp_path))
+    assert found.chat_template == expected.chat_template
+    assert found.image_processor.to_dict() == expected.image_processor.to_dict()
+    assert getattr(found, "image_seq_len", 0) == getattr(expected, "image_seq_len", 0)
+
+
+def test_what_is_changed_of_a_processor_is_changed_for_nobody_else(small_policy: Policy) -> None:
+    model, processor = load_model(small_policy)
+    text = processor.tokenizer("how many", padding="max_length", max_length=9)["input_ids"]
+    processor.tokenizer.padding_side = "right"
+    processor.tokenizer.add_tokens(["zebra"])
+    processor.chat_template = "{{ 1 }}"
+    processor.__class__ = type("Other", (type(processor),), {})
+    model.config.text_config.pad_token_id = 7
+    model.generation_config.max_new_tokens = 7
+    with torch.no_grad():
+        model.get_input_embeddings().weight += 1
+    again, its = load_model(small_policy)
+    assert its.tokenizer.padding_side == "left" and len(its.tokenizer) == len(processor.tokenizer) - 1
+    assert its.chat_template != "{{ 1 }}" and type(its).__name__ == "Idefics3Processor"
+    assert its.tokenizer("how many", padding="max_length", max_length=9)["input_ids"] == text
+    assert again.config.text_config.pad_token_id == 0 and again.generation_config.max_new_tokens is None
+    assert not torch.equal(again.get_input_embeddings().weight, model.get_input_embeddings().weight)
+    assert policy_from(again, its, ()).files() == small_policy.files()
+
+
+def test_the_files_of_a_policy_are_read_once(small_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nodes.policy import parts
+
+    load_model(small_policy)
+    monkeypatch.setattr(parts, "_read", None)  # it would not be called
+    changed = Policy(small_policy.family, {n: v * 0 for n, v in small_policy.tensors().items()}, small_policy.files())
+    assert load_model(changed)[0].get_input_embeddings().weight.abs().max() == 0
+
+
+def test_a_model_in_memory_and_its_policy_share_nothing_with_a_loaded_one(small_policy: Policy) -> None:
+    before = {name: values.copy() for name, values in small_policy.tensors().items()}
+    model, _ = load_model(small_policy)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 1
+    assert all((small_policy.tensors()[name] == values).all() for name, values in before.items())
+
+
+def test_loading_leaves_the_random_generator_as_it_was(small_policy: Policy) -> None:
+    before = torch.get_rng_state()
+    load_model(small_policy)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_gpu_that_is_not_there_is_said(small_policy: Policy) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert load_model(small_policy, device="auto")[0].device.type == "cpu"
+    with pytest.raises(ValueError, match="device = 'cuda': torch finds no GPU here"):
+        load_model(small_policy, device="cuda")
