@@ -1,55 +1,79 @@
 """What a policy answers: drawn, best, and how probable it holds the true answer.
 
-An answer of one token (`max_tokens = 1`) needs a single prefill: its whole distribution is the softmax of the last
-position, from which answers are drawn and the best is taken; a question's draws then come from (seed, question id)
-alone, so another room in the pool changes no other room's rollouts. Longer ones go through `generate` by batches, and
-their draws depend on the questions beside them.
+A batch of prompts is read once; all its samples, its true answers and its options follow from there (`prefill`,
+`sampling`, `speech`). An answer of one token (`max_tokens = 1`) needs nothing more: its whole distribution is the
+softmax of the last position. A question's draws come from (seed, question id) alone, so another room in the pool
+changes no other room's rollouts but by float noise.
 
 Not known here: rewards, and what is right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from nodes.policy.chunks import Chunks, Row
 from nodes.policy.policy import Policy, load_model
-from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_messages
-from store.digest import digest
+from nodes.policy.prefill import Branch, force, prefill
+from nodes.policy.prompts import Batch, Prompts, prompt_key
+from nodes.policy.rollout import Rollout
+from nodes.policy.sampling import Said, greedy, heights_of, sampler, say
+from nodes.policy.shown import Put
+from nodes.policy.speech import Forced, Speech
+from nodes.rollouts.rollouts import Drawn
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
     from graph.node import Progress
     from nodes.questions.question import Question, QuestionPool
 
-LENGTH_MULTIPLE = 16  # prompts of a batch are padded to it: fewer shapes, so a row depends less on its neighbours
-
 
 class Draws(NamedTuple):
-    """Rollouts of Q questions, K each."""
+    """Rollouts of the questions that were asked; tokens of the prompt of each, and of its true answer with its end.
 
-    texts: list[list[str]]
-    logprobs: np.ndarray  # (Q, K) float64, nats: of the whole drawn text, at the sampling temperature
-    p_answer: np.ndarray  # (Q,) float64: geometric mean probability of the true answer's tokens, at temperature 1
+    `dropped` says of the others, by id, why they were not: "reason: detail".
+    """
+
+    drawn: Drawn
+    n_prompt: list[int]
+    n_answer: list[int]
+    dropped: dict[str, str]
 
 
 class Best(NamedTuple):
-    """The greedy answers of Q questions."""
+    """The greedy answers of Q questions. One that does not fit the policy's context is answered with nothing, and
+    `dropped` says by id why."""
 
     texts: list[str]
-    p_answer: np.ndarray  # (Q,) float64, as in Draws
+    p_answer: np.ndarray  # (Q,) float64: geometric mean probability of the true answer's tokens, without the end
+    dropped: Mapping[str, str] = {}
+
+
+class Asking(NamedTuple):
+    """A question, and what is forced for it."""
+
+    question: Question
+    forced: Forced
 
 
 class Answerer(Protocol):
-    """Anything that answers questions."""
+    """Anything that answers questions. Without a pool, blind."""
 
-    def draw(self, questions: Sequence[Question], pool: QuestionPool | None, samples: int, seed: int) -> Draws:
-        """Draw `samples` answers a question; without a pool, blind."""
+    def draw(
+        self,
+        questions: Sequence[Question],
+        pool: QuestionPool | None,
+        samples: int,
+        seed: int,
+        scratch: Path | None = None,
+    ) -> Draws:
+        """Draw `samples` answers a question; what is finished may be kept in `scratch`, and found there again."""
 
     def best(self, questions: Sequence[Question], pool: QuestionPool | None) -> Best:
-        """Answer greedily; without a pool, blind."""
+        """Answer greedily."""
 
 
 def open_answerer(policy: Policy, rollout: Rollout, batch: int, progress: Progress | None = None) -> Answerer:
@@ -62,178 +86,180 @@ def open_answerer(policy: Policy, rollout: Rollout, batch: int, progress: Progre
 
 
 class ModelAnswerer:
-    """Answers with a transformers model on the CPU."""
+    """Answers with a transformers model."""
 
     def __init__(self, policy: Policy, rollout: Rollout, batch: int, progress: Progress | None = None) -> None:
-        self.model, self.processor = load_model(policy)
-        # A folder's own top_p or repetition penalty would make this another policy than the one that is trained.
-        ends = {name: getattr(self.model.generation_config, name) for name in ("pad_token_id", "eos_token_id")}
-        self.model.generation_config = type(self.model.generation_config)(**ends)
+        self.model, self.processor = load_model(policy, rollout.device, rollout.dtype)
         self.rollout, self.batch, self.progress = rollout, batch, progress
+        self.speech = Speech(self.processor, self.model.generation_config, rollout)
 
-    def draw(self, questions: Sequence[Question], pool: QuestionPool | None, samples: int, seed: int) -> Draws:
-        """Draw `samples` answers a question; without a pool, blind."""
-        import numpy as np
-
-        parts = []
-        for chunk, inputs in self._batches(questions, pool):
-            if self.rollout.max_tokens == 1:
-                parts.append(self._draw_one_token(chunk, inputs, samples, seed))
-            else:
-                parts.append(self._draw_long(chunk, inputs, samples, seed))
-        texts = [row for part in parts for row in part.texts]
-        if not parts:
-            return Draws([], np.zeros((0, samples)), np.zeros(0))
-        return Draws(texts, np.concatenate([p.logprobs for p in parts]), np.concatenate([p.p_answer for p in parts]))
+    def draw(
+        self,
+        questions: Sequence[Question],
+        pool: QuestionPool | None,
+        samples: int,
+        seed: int,
+        scratch: Path | None = None,
+    ) -> Draws:
+        """Draw `samples` answers a question."""
+        forced = [self.speech.forced(question) for question in questions]
+        chunks, prompts = Chunks(scratch), Prompts(self.model, self.processor, self.rollout, questions, pool)
+        rows: list[Row | str] = [""] * len(questions)
+        done = 0
+        for number, batch in enumerate(prompts.batches(self.batch)):
+            ids = [questions[place].id for place in batch.places]
+            found = chunks.read(number, ids)
+            if found is None:
+                asked = [Asking(questions[place], forced[place]) for place in batch.places]
+                found = self._draw_batch(prompts, batch, asked, samples, seed)
+                chunks.write(number, ids, found)
+            for place, row in zip(batch.places, found, strict=True):
+                rows[place] = row
+            done = self._tell(done + len(found), len(questions))
+        return joined(questions, rows, samples)
 
     def best(self, questions: Sequence[Question], pool: QuestionPool | None) -> Best:
-        """Answer greedily; without a pool, blind."""
-        import numpy as np
-        import torch
-
-        texts: list[str] = []
-        p_answer = [np.zeros(0)]
-        for chunk, inputs in self._batches(questions, pool):
-            if self.rollout.max_tokens == 1:
-                logits = self._next_logits(inputs)  # (B, V)
-                tokens = logits.argmax(-1, keepdim=True)
-                p_answer.append(self._first_token_p(chunk, logits))
-            else:
-                with torch.no_grad():
-                    said = self.model.generate(**inputs, do_sample=False, max_new_tokens=self.rollout.max_tokens)
-                tokens = said[:, inputs["input_ids"].shape[1] :]
-                p_answer.append(self._forced_p(chunk, inputs))
-            texts += self._decode(tokens)
-        return Best(texts, np.concatenate(p_answer))
-
-    def _draw_one_token(self, chunk: Sequence[Question], inputs: Any, samples: int, seed: int) -> Draws:
+        """Answer greedily; a prompt that several questions share is read once."""
         import numpy as np
 
-        logits = self._next_logits(inputs)
-        cold = (logits / self.rollout.temperature).double().log_softmax(-1).numpy()  # (B, V)
-        heights = np.stack([uniform(seed, question.id, samples) for question in chunk])  # (B, K)
-        cumulative = np.exp(cold).cumsum(-1)
-        cumulative /= cumulative[:, -1:]
-        tokens = (heights[:, :, None] >= cumulative[:, None, :]).sum(-1)  # (B, K): inverse of the distribution function
-        logprobs = np.take_along_axis(cold, tokens, axis=1)
-        words = self._decode_each(tokens)
-        return Draws(words, logprobs, self._first_token_p(chunk, logits))
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for place, question in enumerate(questions):
+            groups.setdefault(prompt_key(question), []).append(place)
+        members = list(groups.values())
+        prompts = Prompts(self.model, self.processor, self.rollout, [questions[own[0]] for own in members], pool)
+        texts, p_answer = [""] * len(questions), np.zeros(len(questions))
+        dropped: dict[str, str] = {}
+        done = 0
+        for batch in prompts.batches(self.batch):
+            own = [members[place] for place in batch.places]
+            answers = [[self.speech.answer(questions[place]) for place in places] for places in own]
+            put, kept, why = prompts.fitting(batch, self.rollout.max_tokens)
+            dropped |= {questions[place].id: reason for row, reason in why.items() for place in own[row]}
+            for places, text, p in zip(own, *self._best_batch(put, kept, answers), strict=True):
+                for place, its_p in zip(places, p, strict=True):
+                    texts[place], p_answer[place] = text, its_p
+            done = self._tell(done + sum(map(len, own)), len(questions))
+        return Best(texts, p_answer, dropped)
 
-    def _draw_long(self, chunk: Sequence[Question], inputs: Any, samples: int, seed: int) -> Draws:
-        import torch
+    def _best_batch(
+        self, put: Put, kept: Sequence[int], answers: list[list[Branch]]
+    ) -> tuple[list[str], list[list[float]]]:
+        """Return the text said after each prompt that was kept, and how probable each of its answers is."""
+        import numpy as np
 
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(_number(seed, *(question.id for question in chunk)) % 2**63)
-            out = self.model.generate(
-                **inputs,
-                do_sample=True,
-                temperature=self.rollout.temperature,
-                top_k=0,
-                max_new_tokens=self.rollout.max_tokens,
-                num_return_sequences=samples,
-                return_dict_in_generate=True,
-                output_logits=True,
-            )
-        tokens = out.sequences[:, inputs["input_ids"].shape[1] :]  # (B * K, L)
-        steps = torch.stack(out.logits, dim=1) / self.rollout.temperature  # (B * K, L, V)
-        each = steps.double().log_softmax(-1).gather(-1, tokens[..., None])[..., 0]
-        total = (each * self._said(tokens)).sum(-1).reshape(len(chunk), samples)
-        texts = self._decode(tokens)
-        rows = [texts[row * samples : (row + 1) * samples] for row in range(len(chunk))]
-        return Draws(rows, total.numpy(), self._forced_p(chunk, inputs))
+        texts, p = [""] * len(answers), [[0.0] * len(own) for own in answers]
+        if not kept:
+            return texts, p
+        wanted = [answers[row] for row in kept]
+        context = prefill(self.model, put, self._is_continued(wanted))
+        for row, told in zip(kept, force(context, wanted), strict=True):
+            p[row] = [float(np.exp(logprobs.mean())) for logprobs in told]
+        for said in say(context, greedy, self.speech.ends, 1, self.rollout.max_tokens):
+            for row, text in zip(said.rows, self.speech.decode(said.texts()), strict=True):
+                texts[kept[row]] = text
+        return texts, p
 
-    def _batches(
-        self, questions: Sequence[Question], pool: QuestionPool | None
-    ) -> Iterator[tuple[Sequence[Question], Any]]:
-        check_frames(questions, self.rollout)
-        pictures = None if pool is None else Pictures(pool)
-        for start in range(0, len(questions), self.batch):
-            chunk = questions[start : start + self.batch]
-            yield chunk, self._inputs(chunk, pictures)
-            if self.progress is not None:
-                self.progress(start + len(chunk), len(questions))
+    def _draw_batch(
+        self, prompts: Prompts, batch: Batch, asked: Sequence[Asking], samples: int, seed: int
+    ) -> list[Row | str]:
+        """Return what was drawn for each question of a batch, or why it was not asked."""
+        put, kept, why = prompts.fitting(batch, self.rollout.max_tokens)
+        rows: list[Row | str] = [why.get(row, "") for row in range(len(asked))]
+        if not kept:
+            return rows
+        some = [asked[row] for row in kept]
+        lengths = put.words["attention_mask"].sum(-1).tolist()
+        wanted = [each.forced.branches for each in some]
+        context = prefill(self.model, put, self._is_continued(wanted))
+        told = force(context, wanted)
+        heights = heights_of(seed, [each.question.id for each in some], samples, self.rollout.max_tokens)
+        choose = sampler(heights, self.rollout.temperature, self.rollout.top_p)
+        for said in say(context, choose, self.speech.ends, samples, self.rollout.max_tokens):
+            thoughts = self._thoughts(said, some)
+            texts = self.speech.decode(said.texts())
+            for at, row in enumerate(said.rows):
+                own = texts[at * samples : (at + 1) * samples]
+                rows[kept[row]] = self._row(said, at, lengths[row], own, some[row].forced, told[row], thoughts[at])
+        return rows
 
-    def _inputs(self, chunk: Sequence[Question], pictures: Pictures | None) -> Any:
-        images = None if pictures is None else [pictures.of(question) for question in chunk]
-        if not any(images or ()):  # processors take rows without pictures, but no batch without any
-            images = None
-        texts = [
-            self.processor.apply_chat_template(
-                prompt_messages(question, images and images[row]), add_generation_prompt=True, tokenize=False
-            )
-            for row, question in enumerate(chunk)
-        ]
-        return self.processor(
-            text=texts,
-            images=images,
-            padding=True,
-            padding_side="left",
-            pad_to_multiple_of=LENGTH_MULTIPLE,
-            return_tensors="pt",
+    def _is_continued(self, branches: Sequence[Sequence[Branch]]) -> bool:
+        """Tell whether anything follows the first token."""
+        return self.rollout.max_tokens > 1 or any(len(branch.all()) > 1 for own in branches for branch in own)
+
+    def _row(
+        self,
+        said: Said,
+        at: int,
+        n_prompt: int,
+        texts: list[str],
+        forced: Forced,
+        told: list[np.ndarray],
+        thoughts: np.ndarray,
+    ) -> Row:
+        import numpy as np
+
+        n = said.n_tokens[at]
+        is_said = np.arange(said.tokens.shape[-1]) < n[:, None]  # (K, L)
+        joint = [-np.inf if place is None else float(told[place].sum()) for place in forced.options]
+        # With one token no end is awaited, so nothing is cut off.
+        truncated = said.truncated[at] & (self.rollout.max_tokens > 1)
+        return Row(
+            n_prompt,
+            texts,
+            n.tolist(),
+            truncated.tolist(),
+            said.logprobs[at][is_said],
+            told[0],
+            np.array(joint, float),
+            thoughts,
         )
 
-    def _next_logits(self, inputs: Any) -> torch.Tensor:
-        """Return (B, V) float32 logits of the first answer token."""
-        import torch
-
-        with torch.no_grad():
-            return self.model(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1].float()
-
-    def _first_token_p(self, chunk: Sequence[Question], logits: torch.Tensor) -> np.ndarray:
+    def _thoughts(self, said: Said, asked: Sequence[Asking]) -> np.ndarray:
+        """Return (B, K) mean log-probability of the true answer's tokens after each rollout's own thought."""
         import numpy as np
 
-        p = logits.double().softmax(-1).numpy()  # (B, V)
-        return np.array([p[row, self._answer_tokens(question)[0]] for row, question in enumerate(chunk)])
+        found = np.full(said.n_tokens.shape, np.nan)
+        if not self.speech.thinks:
+            return found
+        texts, samples = said.texts(), said.tokens.shape[1]
+        branches: list[list[Branch]] = []
+        for at, row in enumerate(said.rows):
+            own = [
+                self.speech.after_thought(asked[row].question, texts[at * samples + sample], sample)
+                for sample in range(samples)
+            ]
+            branches.append([branch for branch in own if branch is not None])
+        for at, told in enumerate(force(said.context, branches, samples)):
+            for branch, logprobs in zip(branches[at], told, strict=True):
+                found[at, branch.sample] = logprobs.mean()
+        return found
 
-    def _answer_tokens(self, question: Question) -> list[int]:
-        """Return the tokens of the true answer. Raises ValueError if the rollout leaves no room for them."""
-        tokens: list[int] = self.processor.tokenizer(question.answer, add_special_tokens=False)["input_ids"]
-        if len(tokens) > self.rollout.max_tokens:
-            raise ValueError(
-                f"question {question.id!r}: answer {question.answer!r} is {len(tokens)} tokens,"
-                f" expected at most rollout.max_tokens = {self.rollout.max_tokens}"
-            )
-        return tokens
-
-    def _forced_p(self, chunk: Sequence[Question], inputs: Any) -> np.ndarray:
-        """Return p_geo (B,): geometric mean probability of the answer's tokens, teacher-forced, without the end."""
-        import numpy as np
-        import torch
-
-        answers = [self._answer_tokens(question) for question in chunk]
-        longest = max(map(len, answers))
-        pad = self.processor.tokenizer.pad_token_id
-        forced = torch.tensor([tokens + [pad] * (longest - len(tokens)) for tokens in answers])  # (B, L)
-        given = dict(inputs)
-        given["input_ids"] = torch.cat([inputs["input_ids"], forced], dim=1)
-        given["attention_mask"] = torch.cat([inputs["attention_mask"], torch.ones_like(forced)], dim=1)
-        if "mm_token_type_ids" in given:
-            given["mm_token_type_ids"] = torch.cat([given["mm_token_type_ids"], torch.zeros_like(forced)], dim=1)
-        with torch.no_grad():
-            logits = self.model(**given, logits_to_keep=longest + 1, use_cache=False).logits[:, :-1]  # (B, L, V)
-        each = logits.double().log_softmax(-1).gather(-1, forced[..., None])[..., 0].numpy()
-        return np.array([np.exp(each[row, : len(tokens)].mean()) for row, tokens in enumerate(answers)])
-
-    def _said(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return (N, L) bool: true up to and with the first end token."""
-        ended = tokens == self.processor.tokenizer.eos_token_id
-        return ended.int().cumsum(1) - ended.int() == 0
-
-    def _decode(self, tokens: Any) -> list[str]:
-        texts: list[str] = self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return [text.strip() for text in texts]
-
-    def _decode_each(self, tokens: np.ndarray) -> list[list[str]]:
-        known = {int(token): self._decode([[int(token)]])[0] for token in set(tokens.ravel().tolist())}
-        return [[known[token] for token in row] for row in tokens.tolist()]
+    def _tell(self, done: int, total: int) -> int:
+        if self.progress is not None:
+            self.progress(done, total)
+        return done
 
 
-def uniform(seed: int, question_id: str, samples: int) -> np.ndarray:
-    """Return (samples,) uniform numbers in [0, 1) that belong to this question."""
+def joined(questions: Sequence[Question], rows: Sequence[Row | str], samples: int) -> Draws:
+    """Return the rows of the questions that were asked as one, in their order."""
     import numpy as np
 
-    return np.random.Generator(np.random.PCG64(_number(seed, question_id))).random(samples)
+    dropped = {question.id: row for question, row in zip(questions, rows, strict=True) if isinstance(row, str)}
+    asked = [row for row in rows if not isinstance(row, str)]
+    drawn = Drawn(
+        [row.texts for row in asked],
+        np.array([row.n_tokens for row in asked], dtype=np.int32).reshape(-1, samples),
+        np.array([row.truncated for row in asked], dtype=bool).reshape(-1, samples),
+        _end_to_end([row.logprobs for row in asked]),
+        _end_to_end([row.answer_logprobs for row in asked]),
+        _end_to_end([row.option_logprobs for row in asked]),
+        _end_to_end([row.thought_logprobs for row in asked]).reshape(-1, samples),
+    )
+    n_prompt, n_answer = [row.n_prompt for row in asked], [len(row.answer_logprobs) for row in asked]
+    return Draws(drawn, n_prompt, n_answer, dropped)
 
 
-def _number(*words: object) -> int:
-    return int(digest("\n".join(map(str, words)).encode())[:32], 16)
+def _end_to_end(parts: Sequence[np.ndarray]) -> np.ndarray:
+    import numpy as np
+
+    return np.concatenate([np.zeros(0), *parts])

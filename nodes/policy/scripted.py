@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodes.policy.answers import Best, Draws, uniform
+from nodes.policy.answers import Best, Draws
 from nodes.policy.policy import Policy
+from nodes.policy.sampling import uniform
+from nodes.rollouts.rollouts import Drawn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +30,14 @@ class Script:
     def __init__(self, rates: Mapping[str, float]) -> None:
         self.rates = rates
 
-    def draw(self, questions: Sequence[Question], pool: QuestionPool | None, samples: int, seed: int) -> Draws:
+    def draw(
+        self,
+        questions: Sequence[Question],
+        pool: QuestionPool | None,
+        samples: int,
+        seed: int,
+        scratch: Path | None = None,
+    ) -> Draws:
         """Draw `samples` answers a question."""
         import numpy as np
 
@@ -37,12 +47,21 @@ class Script:
         texts = [[q.answer if hit else WRONG for hit in row] for q, row in zip(questions, right.tolist(), strict=True)]
         with np.errstate(divide="ignore"):
             logprobs = np.where(right, np.log(p)[:, None], np.log1p(-p)[:, None])
-        return Draws(texts, logprobs, p)
+            true = np.log(p)
+        no = np.full(right.shape, np.nan)
+        options = np.full(sum(len(question.options) for question in questions), np.nan)
+        one = np.ones(right.shape, dtype=np.int32)
+        return Draws(
+            Drawn(texts, one, one == 0, logprobs.ravel(), true, options, no),
+            [0] * len(questions),
+            [1] * len(questions),
+            {},
+        )
 
     def best(self, questions: Sequence[Question], pool: QuestionPool | None) -> Best:
         """Answer; "greedy" is a single draw here, so that accuracy is near the rate."""
         draws = self.draw(questions, pool, samples=1, seed=0)
-        return Best([row[0] for row in draws.texts], draws.p_answer)
+        return Best([row[0] for row in draws.drawn.texts], self._p(questions))
 
     def _p(self, questions: Sequence[Question]) -> np.ndarray:
         import numpy as np

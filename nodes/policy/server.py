@@ -21,14 +21,15 @@ import socket
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct
 
 if TYPE_CHECKING:
     from nodes.policy.writing import Request, Sampling
 
+T = TypeVar("T")
 LARGEST = 8 << 20  # bytes of an answer
 PIECE = 1 << 16
 PAUSE_S = 0.5  # before the second try; doubled before each further one
@@ -37,7 +38,11 @@ DETAIL = 200  # characters of what a server says of an error
 
 
 class ServerError(Exception):
-    """A server gave no answer that can be used."""
+    """A server gave no answer that can be used; `status` is that of its last one, 0 if there was none."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,8 +71,8 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"url = {self.url!r}: plain http to another machine, expected https or insecure = true")
 
 
-class ServerWriter:
-    """Writes through a server."""
+class Client:
+    """Asks one server; again, where that may help."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -78,28 +83,20 @@ class ServerWriter:
         if not (self._key.isascii() and self._key.isprintable()):
             raise ServerError(f"environment variable {server.key} holds no key: expected one line of ASCII")
 
-    def write(self, requests: Sequence[Request], sampling: Sampling, samples: int, seed: int) -> list[list[str]]:
-        """Return `samples` texts a request.
+    def body(self, text: str, images: Sequence[Any], **options: Any) -> bytes:
+        """Return a request of one user turn, its pictures before its text."""
+        pictures = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in images]
+        content = [*pictures, {"type": "text", "text": text}]
+        told = {"model": self.server.model, "messages": [{"role": "user", "content": content}], **options}
+        return json.dumps(told).encode()
+
+    def ask(self, body: bytes, read: Callable[[bytes], T | None]) -> T:
+        """Return what `read` makes of the answer; None says that it is no answer.
 
         Raises:
             ServerError: no answer after `tries`, or one that says the request itself is wrong.
         """
-        return [[self._ask(self._body(request, sampling, seed + k)) for k in range(samples)] for request in requests]
-
-    def _body(self, request: Request, sampling: Sampling, seed: int) -> bytes:
-        pictures = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in request.images]
-        said = {
-            "model": self.server.model,
-            "messages": [{"role": "user", "content": [*pictures, {"type": "text", "text": request.text}]}],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
-            "seed": seed % 2**31,
-        }
-        return json.dumps(said).encode()
-
-    def _ask(self, body: bytes) -> str:
-        pause, problem = PAUSE_S, ""
+        pause, problem, status = PAUSE_S, "", 0
         for attempt in range(self.server.tries):
             if attempt:
                 time.sleep(min(pause, LONGEST_PAUSE_S))
@@ -110,15 +107,16 @@ class ServerWriter:
                 problem = f"{type(error).__name__}: {error}"
                 continue
             if status == 200:
-                text = read_answer(data)
-                if text is not None:
-                    return text
+                answer = read(data)
+                if answer is not None:
+                    return answer
                 problem = f"200 with {self._detail(data)}, expected choices[0].message.content"
             else:
                 problem = f"status {status}: {self._detail(data)}"
                 if status not in (408, 409, 425, 429) and status < 500:
                     break
-        raise ServerError(f"server {self.server.url}, model {self.server.model!r}: {self._clean(problem)}")
+        where = f"server {self.server.url}, model {self.server.model!r}"
+        raise ServerError(f"{where}: {self._clean(problem)}", status)
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Return status and body of one answer, all within the timeout. Raises OSError or HTTPException."""
@@ -147,6 +145,25 @@ class ServerWriter:
     def _clean(self, text: str) -> str:
         """Return what is said of a problem without the key, which a server may say back."""
         return text.replace(self._key, "***") if self._key else text
+
+
+class ServerWriter:
+    """Writes through a server."""
+
+    def __init__(self, server: Server) -> None:
+        self._client = Client(server)
+
+    def write(self, requests: Sequence[Request], sampling: Sampling, samples: int, seed: int) -> list[list[str]]:
+        """Return `samples` texts a request.
+
+        Raises:
+            ServerError: no answer after `tries`, or one that says the request itself is wrong.
+        """
+        return [[self._write(request, sampling, seed + k) for k in range(samples)] for request in requests]
+
+    def _write(self, request: Request, sampling: Sampling, seed: int) -> str:
+        how = {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
+        return self._client.ask(self._client.body(request.text, request.images, **how, seed=seed % 2**31), read_answer)
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:
@@ -205,5 +222,5 @@ def _data_url(image: Any) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

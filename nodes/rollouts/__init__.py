@@ -1,0 +1,1 @@
+"""Rollouts: drawn once, stored whole, measured as often as one likes."""
