@@ -12,7 +12,7 @@ from nodes.policy.answers import open_answerer
 from nodes.policy.policy import Policy
 from nodes.policy.rollout import Rollout
 from nodes.questions.question import QuestionPool, pool_rows
-from nodes.rewards.accuracy import accuracy
+from nodes.rewards.accuracy import accuracy_of
 
 
 class Evaluate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +26,8 @@ class Evaluate(Struct, frozen=True, forbid_unknown_fields=True):
 @node("eval.questions", version=1, packages=("torch", "transformers", "tokenizers", "pillow", "numpy"))
 def evaluate(policy: Policy, questions: QuestionPool, *, params: Evaluate, progress: Progress | None = None) -> Scores:
     """Return the accuracy of greedy answers, question by question and by task.
+
+    A question whose prompt is longer than the policy's context counts as wrong, and is told of.
 
     Raises:
         ValueError: no questions, or places in the pool whose questions trained the policy.
@@ -41,7 +43,7 @@ def evaluate(policy: Policy, questions: QuestionPool, *, params: Evaluate, progr
     answerer = open_answerer(policy, params.rollout, params.batch, progress)
     best = answerer.best(rows, None if params.blind else questions)
     scores = [
-        Score(row.id, row.scene, row.task, text, accuracy(text, row), float(p))
+        Score(row.id, row.scene, row.task, text, accuracy_of(text, row), float(p))
         for row, text, p in zip(rows, best.texts, best.p_answer, strict=True)
     ]
-    return Scores(scores, params.blind)
+    return Scores(scores, params.blind, best.dropped)

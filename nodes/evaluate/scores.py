@@ -23,13 +23,23 @@ class Score(Struct, frozen=True):
 
 
 class Scores(Artifact):
-    """The scores of one policy on one pool, with the means and 95 % intervals by task and overall."""
+    """The scores of one policy on one pool, with the means and 95 % intervals by task and overall.
+
+    `dropped` says by id why a question was not asked; it counts as wrong, so that the scores of all policies are of the
+    same questions.
+    """
 
     type: ClassVar[str] = "scores/1"
     plain: ClassVar[str] = "nodes.plain:write_rows"
 
-    def __init__(self, rows: Sequence[Score], is_blind: bool, table: Mapping[str, Interval] | None = None) -> None:
-        self.rows, self.is_blind = list(rows), is_blind
+    def __init__(
+        self,
+        rows: Sequence[Score],
+        is_blind: bool,
+        dropped: Mapping[str, str] | None = None,
+        table: Mapping[str, Interval] | None = None,
+    ) -> None:
+        self.rows, self.is_blind, self.dropped = list(rows), is_blind, dict(dropped or {})
         self.table = dict(table) if table is not None else accuracy_table(self.rows)
 
     @property
@@ -38,17 +48,20 @@ class Scores(Artifact):
         return self.table["overall"]
 
     def write(self, w: Writer) -> None:
-        w.attrs = {"is_blind": self.is_blind, "accuracy": {name: list(row) for name, row in sorted(self.table.items())}}
+        accuracy = {name: list(row) for name, row in sorted(self.table.items())}
+        dropped = {"dropped": dict(sorted(self.dropped.items()))} if self.dropped else {}
+        w.attrs = {"is_blind": self.is_blind, "accuracy": accuracy, **dropped}
         w.table("questions", self.rows, Score)
 
     @classmethod
     def open(cls, r: Reader) -> Scores:
         table = {name: Interval(*row) for name, row in r.attrs["accuracy"].items()}
-        return cls(r.table("questions", Score), r.attrs["is_blind"], table)
+        return cls(r.table("questions", Score), r.attrs["is_blind"], r.attrs.get("dropped"), table)
 
     def summary(self) -> dict[str, Any]:
         accuracy = {name: [round(value, 4) for value in row] for name, row in self.table.items()}
-        return {"questions": len(self.rows), "blind": self.is_blind, "accuracy": accuracy}
+        told = {"questions": len(self.rows), "blind": self.is_blind, "accuracy": accuracy}
+        return {**told, "dropped": len(self.dropped)} if self.dropped else told
 
 
 def accuracy_table(rows: Sequence[Score]) -> dict[str, Interval]:

@@ -39,7 +39,7 @@ from nodes.policy.rollout import Rollout
 from nodes.questions.filters.text_model import Guess, cross_fit
 from nodes.questions.kept import Kept, Verdict, is_lettered, keep, spoken
 from nodes.questions.question import Question, QuestionPool, pool_rows
-from nodes.rewards.accuracy import accuracy, mra
+from nodes.rewards.accuracy import accuracy_of, mra
 from store.digest import digest
 
 Cell = tuple[str, str, int]
@@ -136,7 +136,7 @@ def judge_numbers(answerer: Answerer, rows: Sequence[Question], params: Blind) -
     medians = {cell: cell_median(group) for cell, group in by_cell(rows).items()}
     verdicts = {}
     for row, text in zip(rows, answerer.best(rows, None).texts, strict=True):
-        blind, plain = accuracy(text, row), mra(medians[cell_of(row)], float(row.answer))
+        blind, plain = accuracy_of(text, row), mra(medians[cell_of(row)], float(row.answer))
         if blind >= params.mra_min and blind - plain >= params.mra_gain - 1e-9:
             verdicts[row.id] = Verdict("blind", f"{text!r} blind, MRA {blind:.1f}; the cell's median {plain:.1f}")
     return verdicts

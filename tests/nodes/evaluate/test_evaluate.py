@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from nodes.evaluate.intervals import clustered_interval
 from nodes.evaluate.questions import Evaluate, evaluate
 from nodes.evaluate.scores import Score, Scores, paired_difference
 from nodes.policy.policy import Policy
 from nodes.policy.scripted import scripted_policy
-from nodes.questions.question import Questions, pool_rows
+from nodes.questions.question import Questions, pool_of, pool_rows
 from store.collection import Collection
 from tests.nodes.conftest import SmallPools
 
@@ -74,6 +75,22 @@ def test_a_model_is_scored_with_pictures_and_blind(small_pools: SmallPools, smal
     blind = evaluate(small_policy, small_pools.test, params=Evaluate(blind=True))
     assert not seeing.is_blind and blind.is_blind
     assert [row.p_answer for row in seeing.rows] != [row.p_answer for row in blind.rows]
+
+
+def test_a_question_over_the_context_is_wrong_and_told_of(small_pools: SmallPools, small_policy: Policy) -> None:
+    rows = pool_rows(small_pools.test)
+    rows[1], rows[4] = replace(rows[1], prompt="left " * 2100), replace(rows[4], prompt="left " * 2100)
+    scores = evaluate(small_policy, small_pools.kept(pool_of(rows)), params=Evaluate())
+    # 2,100 words; 16 tokens of the picture and 3 around it; <user>, its end and <assistant>
+    said = "context: 2122 tokens of prompt and 1 of answer, the policy reads 2048"
+    assert scores.dropped == {rows[1].id: said, rows[4].id: said}
+    assert [row.id for row in scores.rows] == [row.id for row in rows]
+    assert (scores.rows[1].text, scores.rows[1].accuracy) == ("", 0)
+    opened = small_pools.store.open(small_pools.store.put(scores), Scores)
+    assert opened.dropped == scores.dropped and opened.summary()["dropped"] == 2
+    others = evaluate(small_policy, small_pools.test, params=Evaluate())
+    assert [row.text for row in scores.rows][5:] == [row.text for row in others.rows][5:]
+    assert "dropped" not in others.summary()
 
 
 def test_scores_survive_the_store(small_pools: SmallPools) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from graph.fitting import fit
 from graph.kinds import Input
-from graph.rounds import fit
 from nodes.questions.filters.balance import Balance, _position, filter_balance
 from nodes.questions.filters.duplicates import Duplicates, content_words, filter_duplicates, program_shape
 from nodes.questions.filters.margin import Margins, default_margins, filter_margin

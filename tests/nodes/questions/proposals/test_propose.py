@@ -16,6 +16,7 @@ from nodes.policy.policy import Policy
 from nodes.policy.recorded import Recorded, recorded_policy
 from nodes.policy.server import Server
 from nodes.policy.writing import Sampling
+from nodes.probe.probe import Probe, ProbeRow
 from nodes.questions.proposals.briefing import proposal_text
 from nodes.questions.proposals.labelled import LabelBy, Labelled, LabelledRow, label
 from nodes.questions.proposals.propose import Propose, propose
@@ -70,6 +71,16 @@ def ask(scene: Scene, *written: Any, rejects: dict[str, str] | None = None, **pa
 
 def reasons(asked: Questions) -> list[str]:
     return [row.reason for row in asked.refused]
+
+
+def test_a_recording_asks_nothing_again_and_goes_on(scene: Scene) -> None:
+    params = Recorded(completions=(json.dumps(NEAREST), json.dumps(GAP)), most=1)
+    first = propose(scene, None, recorded_policy(params), None, params=Propose(), seed=1)
+    assert [row.task for row in first.rows] == ["nearest"]
+    row = first.rows[0]
+    told = Labelled([LabelledRow(row.id, row.task, row.prompt, row.options, row.answer, "frontier")])
+    second = propose(scene, None, recorded_policy(params), told, params=Propose(), seed=1)
+    assert [row.task for row in second.rows] == ["gap"] and second.refused == []
 
 
 def test_a_good_proposal_is_a_whole_question(scene: Scene) -> None:
@@ -237,20 +248,29 @@ def test_last_rounds_questions_are_not_taken_again(scene: Scene) -> None:
 
 
 def test_questions_are_labelled_by_what_the_policy_held_of_them() -> None:
-    from nodes.probe import Probe, ProbeRow
-
     held = {"a": 0.95, "b": 0.9, "c": 0.1, "d": 0.05}
     rows: list[Question] = [question(name) for name in held]
-    empty = np.zeros((4, 1))
     probed = Probe(
-        [ProbeRow(n, "a", "t", "t", round(1 - p, 3), 0, 0, p) for n, p in held.items()], [[""]] * 4, empty, empty
+        [ProbeRow(n, "a", "t", "t", pass_rate=round(1 - p, 3), p_geo=p, over_chance=2 * p - 1) for n, p in held.items()]
     )
     found = label(probed, pool(*rows), params=LabelBy())["a"]
     assert [row.label for row in found.rows] == ["easy", "frontier", "frontier", "hard"]  # bands are inclusive
     found = label(probed, pool(*rows), params=LabelBy(by="pass_rate"))["a"]
     assert [row.label for row in found.rows] == ["hard", "frontier", "frontier", "easy"]
+    found = label(probed, pool(*rows), params=LabelBy(by="over_chance"))["a"]  # .9, .8, -.8, -.9
+    assert [row.label for row in found.rows] == ["frontier", "frontier", "hard", "hard"]
     with pytest.raises(ValueError, match="'e' was not probed"):
         label(probed, pool(question("e")), params=LabelBy())
+
+
+def test_what_was_not_asked_or_not_measured_has_no_label() -> None:
+    nothing = float("nan")
+    rows = [ProbeRow("a", "a", "t", "t", p_geo=0.5), ProbeRow("b", "a", "t", "t", p_geo=nothing)]
+    probed = Probe(rows, dropped={"c": "1200 tokens, expected at most 1024"})
+    found = label(probed, pool(question("a"), question("b"), question("c")), params=LabelBy())
+    assert [row.id for row in found["a"].rows] == ["a"]
+    with pytest.raises(ValueError, match=r"p_geo was measured of none of 1 questions, the first 'b'; pass_rate always"):
+        label(Probe(rows[1:]), pool(question("b")), params=LabelBy())
 
 
 def test_a_scene_without_frames_is_asked_about_as_if_seen_whole(scene_of: Any) -> None:
