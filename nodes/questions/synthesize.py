@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from graph.node import Named, node
-from nodes.feedback import SceneFeedback
+from nodes.feedback.compile import SceneFeedback
 from nodes.questions.draft import Chooser, Draft
 from nodes.questions.question import Questions, cell_of
 from nodes.questions.quota import quotas

@@ -40,7 +40,7 @@ inputs = { scenes = "scenes", sample = "shown", feedback = "feedback" }
 SAY = '''
 from msgspec import Struct
 from graph.node import node
-from nodes.feedback import SceneFeedback
+from nodes.feedback.compile import SceneFeedback
 from nodes.scenes.scene import Scene
 from store.collection import Collection
 

@@ -7,13 +7,17 @@ from hypothesis import given, strategies
 from msgspec.structs import replace
 
 from nodes.evaluate.questions import Evaluate, evaluate
-from nodes.feedback import Compile, compile_feedback
-from nodes.policy.rollout import Rollout
-from nodes.probe import Confidence, probe
+from nodes.feedback.compile import Compile, compile_feedback
+from nodes.policy.policy import load_model
+from nodes.policy.rollout import Pictures, Rollout
+from nodes.probe.confidence import Confidence, probe
 from nodes.questions.mix import Mix, largest_total, mix, split
 from nodes.questions.question import pool_of, pool_rows
-from nodes.select import Band, band
-from nodes.update.sft import Sft, conversations, sft
+from nodes.rollouts.draw import Draw, draw
+from nodes.select.band import Band, band
+from nodes.update.conversations import conversations
+from nodes.update.lengths import Lengths
+from nodes.update.sft import Sft, sft
 
 
 @pytest.fixture
@@ -79,12 +83,14 @@ def test_mix_trains_probes_selects_and_evaluates(small_pools, pools, small_polic
     held = small_pools.kept(general)
     scores = evaluate(update.weights, held, params=Evaluate(), progress=None)  # no place of it trained the policy
     assert len(scores.rows) == 20
-    probed = probe(update.weights, mixed, params=Confidence(rollout=Rollout(), samples=2), seed=1)
+    probed = probe(draw(update.weights, mixed, params=Draw(samples=2), seed=1), mixed, None, params=Confidence())
     chosen = band(probed, mixed, params=Band(low=0, high=1, n=82), seed=1)
     assert {row.id for row in pool_rows(chosen)} == {row.id for row in pool_rows(mixed)}
     assert set(compile_feedback(probed, mixed, None, params=Compile())) == set(small_pools.train)
 
 
-def test_questions_without_frames_are_conversations_of_their_own(pools):
-    talks = conversations(pool_rows(pools[1]), turns=8, seed=1)
-    assert [len(talk) for talk in talks] == [1] * 20
+def test_questions_without_frames_are_conversations_of_their_own(pools, small_policy):
+    rows = pool_rows(pools[1])
+    lengths = Lengths(load_model(small_policy)[1], Pictures(pools[1]), Rollout())
+    talks, dropped = conversations(rows, [row.answer for row in rows], 8, 1, lengths, 999)
+    assert [len(talk.rows) for talk in talks] == [1] * 20 and not dropped

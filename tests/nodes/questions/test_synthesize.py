@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.feedback import SceneFeedback
+from nodes.feedback.compile import SceneFeedback
 from nodes.questions.question import Pictures, Question, Questions, pool_rows, question_images
 from nodes.questions.quota import quotas
 from nodes.questions.synthesize import Synthesize, cell_weights, synthesize

@@ -1,12 +1,11 @@
-"""Probe, selection and feedback, driven by policies with known pass rates."""
+"""Feedback by scene, driven by policies with known pass rates."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from nodes.feedback import (
+from nodes.feedback.compile import (
     Compile,
     Rule,
     SceneFeedback,
@@ -16,97 +15,21 @@ from nodes.feedback import (
     evo_weight,
     mean_signal,
 )
-from nodes.policy.policy import Policy
 from nodes.policy.scripted import scripted_policy
-from nodes.probe import Confidence, Probe, ProbeRow, probe
-from nodes.questions.question import Question, QuestionPool, Questions, pool_rows
-from nodes.select import Band, band
+from nodes.probe.confidence import Confidence, Probe, probe
+from nodes.questions.question import Question, QuestionPool, Questions, pool_of, pool_rows
+from nodes.rollouts.draw import Draw, draw
 from store.collection import Collection
 from tests.nodes.conftest import SmallPools
+from tests.nodes.select.asked import pool, probe_of
 
 RATES = {"exists": 1.0, "count": 0.0, "closer": 0.5, "taller": 0.5, "further_left": 0.5}
 
 
-def _probe_of(questions: QuestionPool, rates: dict[str, float]) -> Probe:
-    """Return a probe whose pass rates by question id are given, 0 for the rest."""
-    rows = [
-        ProbeRow(q.id, q.scene, q.task, q.template, rates.get(q.id, 0.0), 0.0, 0.0, 0.0) for q in pool_rows(questions)
-    ]
-    empty = np.zeros((len(rows), 1))
-    return Probe(rows, [["" for _ in range(1)] for _ in rows], empty, empty)
-
-
-def _ids(pool: QuestionPool) -> set[str]:
-    return {row.id for row in pool_rows(pool)}
-
-
-def test_a_probe_survives_the_store(small_pools: SmallPools) -> None:
-    probed = probe(scripted_policy(RATES), small_pools.train, params=Confidence(samples=3), seed=1)
-    opened = small_pools.store.open(small_pools.store.put(probed), Probe)
-    assert opened.rows == probed.rows and opened.texts() == probed.texts()
-    assert (opened.rewards() == probed.rewards()).all() and (opened.logprobs() == probed.logprobs()).all()
-
-
-def test_a_probe_measures_rate_variance_and_reward(small_pools: SmallPools) -> None:
-    probed = probe(scripted_policy(RATES), small_pools.train, params=Confidence(samples=8), seed=1)
-    for row, rewards in zip(probed.rows, probed.rewards(), strict=True):
-        if row.task != "count":  # exact answers: accuracy is 0 or 1, the variance of its mean p is p (1 - p)
-            assert row.mean_accuracy == row.pass_rate == rewards.mean()
-            assert row.reward_variance == pytest.approx(row.pass_rate * (1 - row.pass_rate))
-    assert {row.reward_variance for row in probed.rows if row.task in ("exists", "count")} == {0.0}
-
-
-def test_a_model_can_be_probed(small_pools: SmallPools, small_policy: Policy) -> None:
-    probed = probe(small_policy, small_pools.test, params=Confidence(samples=4, batch=7), seed=1)
-    again = probe(small_policy, small_pools.test, params=Confidence(samples=4, batch=7), seed=1)
-    assert probed.rows == again.rows and probed.logprobs().shape == (len(probed.rows), 4)
-    assert (probed.logprobs() < 0).all()
-
-
-def test_the_band_is_inclusive_at_both_ends(small_pools: SmallPools) -> None:
-    rows = pool_rows(small_pools.train)
-    rates = dict(zip((row.id for row in rows), [0.1, 0.9, 0.05, 0.95, 0.5], strict=False))
-    picked = band(_probe_of(small_pools.train, rates), small_pools.train, params=Band(0.1, 0.9, n=3), seed=1)
-    assert _ids(picked) == {rows[0].id, rows[1].id, rows[4].id}
-
-
-def test_the_seed_breaks_ties_and_nothing_else(small_pools: SmallPools) -> None:
-    rows = pool_rows(small_pools.train)
-    probed = _probe_of(small_pools.train, {row.id: 0.5 for row in rows})
-    picks = [_ids(band(probed, small_pools.train, params=Band(n=10), seed=seed)) for seed in (1, 1, 2)]
-    assert picks[0] == picks[1] != picks[2] and len(picks[0]) == 10
-
-
-def test_a_short_band_takes_the_nearest_repeats_or_fails(small_pools: SmallPools) -> None:
-    rows = pool_rows(small_pools.train)
-    rates = dict(zip((row.id for row in rows), [0.5, 0.95, 0.97], strict=False))
-    probed = _probe_of(small_pools.train, rates)
-
-    def pick(short: str) -> set[str]:
-        return _ids(band(probed, small_pools.train, params=Band(0.2, 0.9, n=3, short=short), seed=1))  # type: ignore[arg-type]
-
-    assert pick("nearest") == {row.id for row in rows[:3]}  # outside by .05, .07; the rest by .2
-    assert pick("repeat") == {rows[0].id}
-    with pytest.raises(ValueError, match=r"1 of 64 questions have a pass rate in \[0.2, 0.9\], expected at least 3"):
-        pick("fail")
-
-
-def test_a_selected_pool_still_finds_its_pictures(small_pools: SmallPools) -> None:
-    from nodes.questions.question import question_images
-
-    probed = _probe_of(small_pools.train, {})
-    picked = small_pools.kept(band(probed, small_pools.train, params=Band(0, 1, n=5), seed=1))
-    assert all(question_images(picked, row)[0].shape == (64, 64, 3) for row in pool_rows(picked))
-
-
-def test_an_unprobed_question_is_named(small_pools: SmallPools) -> None:
-    with pytest.raises(ValueError, match="not probed"):
-        band(_probe_of(small_pools.test, {}), small_pools.train, params=Band(), seed=1)
-
-
-def test_a_band_upside_down_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"low = 0.9: need at most high = 0.1"):
-        Band(low=0.9, high=0.1)
+def _probe(questions: QuestionPool, rates: dict[str, float]) -> Probe:
+    return probe(
+        draw(scripted_policy(rates), questions, params=Draw(samples=8), seed=1), questions, None, params=Confidence()
+    )
 
 
 def _feedback(
@@ -115,8 +38,7 @@ def _feedback(
     rule: Rule = "variance",
     past: Collection[SceneFeedback] | None = None,
 ) -> Collection[SceneFeedback]:
-    probed = probe(scripted_policy(rates), questions, params=Confidence(samples=8), seed=1)
-    return compile_feedback(probed, questions, past, params=Compile(budget=20, rule=rule))
+    return compile_feedback(_probe(questions, rates), questions, past, params=Compile(budget=20, rule=rule))
 
 
 def test_feedback_moves_toward_what_is_nearly_done(small_pools: SmallPools) -> None:
@@ -199,3 +121,27 @@ def test_the_chance_of_numbers_is_what_their_median_earns(some_question: Questio
     # the median 2 is right twice; of 4 it is off by half, within the first of ten thresholds
     assert chance_of(numbers) == pytest.approx((1 + 1 + 0.1) / 3)
     assert chance_of([replace(some_question, kind="choice", chance=0.25)]) == 0.25
+
+
+def test_a_question_that_was_not_drawn_says_nothing() -> None:
+    asked = pool(closer=6)
+    probed = pool_of(pool_rows(asked)[:5])
+    variance = {row.id: 0.25 for row in pool_rows(probed)}
+    entries = compile_feedback(probe_of(probed, reward_variance=variance), asked, None, params=Compile(budget=20))
+    # room2 has one of its two: (1 + 4 x .5) / 5 = .6, the middle budget; the others (2 + 4 x .5) / 6 = .67, above .65
+    assert {scene: entry.budget for scene, entry in entries.items()} == {"room0": 30, "room1": 30, "room2": 20}
+
+
+def test_a_probe_of_another_pool_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"feedback.compile: 0 of 6 questions probed, the first 'closer-0'"):
+        compile_feedback(probe_of(pool(count=4)), pool(closer=6), None, params=Compile())
+
+
+def test_all_scenes_are_told_in_a_table_by_cell() -> None:
+    scenes = {"a": SceneFeedback(12, {"closer": 50, "count": 100}), "b": SceneFeedback(36, {"closer": 75})}
+    assert Collection(SceneFeedback, scenes).summary() == {
+        "entries": 2,
+        "budget": "12 to 36, 48 in all",
+        "cells": {"closer": {"scenes": 2, "weight": 62.5}, "count": {"scenes": 1, "weight": 100}},
+    }
+    assert Collection(SceneFeedback, {}).summary() == {"entries": 0}

@@ -23,8 +23,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from graph.node import node
-from nodes.probe import Probe, ProbeRow
-from nodes.questions.question import Question, QuestionPool, cell_of, pool_rows
+from nodes.feedback.probed import probed_rows
+from nodes.probe.probe import Probe, ProbeRow
+from nodes.questions.question import Question, QuestionPool, cell_of
 from nodes.rewards.accuracy import mra
 from store.artifact import Artifact, Reader, Writer
 from store.collection import Collection
@@ -67,6 +68,19 @@ class SceneFeedback(Artifact):
     def summary(self) -> dict[str, Any]:
         return {"budget": self.budget, "weights": self.weights}
 
+    @classmethod
+    def summarise(cls, entries: Mapping[str, SceneFeedback]) -> dict[str, Any]:
+        scenes = list(entries.values())
+        if not scenes:
+            return {}
+        by_cell: dict[str, list[int]] = {}
+        for scene in scenes:
+            for cell, weight in scene.weights.items():
+                by_cell.setdefault(cell, []).append(weight)
+        budgets = [scene.budget for scene in scenes]
+        told = {cell: {"scenes": len(of), "weight": round(mean(of), 1)} for cell, of in sorted(by_cell.items())}
+        return {"budget": f"{min(budgets)} to {max(budgets)}, {sum(budgets)} in all", "cells": told}
+
 
 class Compile(Struct, frozen=True, forbid_unknown_fields=True):
     """Params of `feedback.compile`."""
@@ -82,20 +96,17 @@ class Compile(Struct, frozen=True, forbid_unknown_fields=True):
 def compile_feedback(
     probe: Probe, questions: QuestionPool, past: Collection[SceneFeedback] | None, *, params: Compile
 ) -> Collection[SceneFeedback]:
-    """Return the feedback of every scene with a probed question.
+    """Return the feedback of every scene with a probed question; one that a draw left out says nothing.
 
     Args:
         past: the round before's, whose counts `posterior` and `spatialevo` go on from.
     Raises:
-        ValueError: a question that was not probed.
+        ValueError: a probe of another pool.
     """
-    probed = probe.by_id()
     by_scene: dict[str, list[tuple[Question, ProbeRow]]] = {}
-    for question in pool_rows(questions):
-        if question.id not in probed:
-            raise ValueError(f"feedback.compile: question {question.id!r} was not probed")
+    for question, row in probed_rows(probe, questions, "feedback.compile")[0]:
         if question.scene:  # what is asked of no scene is not asked for either
-            by_scene.setdefault(question.scene, []).append((question, probed[question.id]))
+            by_scene.setdefault(question.scene, []).append((question, row))
     before = {scene: past[scene].counts for scene in by_scene if past and scene in past}
     entries = {scene: _of_scene(rows, before.get(scene, {}), params) for scene, rows in by_scene.items()}
     idle = {scene: past[scene] for scene in past or {} if past and scene not in entries}  # what was known stays known

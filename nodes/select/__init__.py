@@ -1,0 +1,1 @@
+"""Selection: which questions of a pool a policy is trained on, a rule a file."""
