@@ -90,6 +90,7 @@ class Frames(Artifact):
         show, for stores that may not pass it on.
         """
         self._arrays = Arrays(arrays)
+        self._sizes: dict[int, tuple[int, int]] = {}
         self.invented, self.terms = invented, terms
 
     def __len__(self) -> int:
@@ -110,6 +111,24 @@ class Frames(Artifact):
         from PIL import Image
 
         return np.asarray(Image.open(io.BytesIO(coded), formats=("JPEG",)).convert("RGB"))
+
+    def size(self, i: int) -> tuple[int, int]:
+        """Return (width, height) of picture i. Those of a recording are alike; pictures that came in files need not."""
+        place = i if self.has("jpeg_end") and not self.time_s.any() else 0
+        if place not in self._sizes:
+            self._sizes[place] = self._read_size(place)
+        return self._sizes[place]
+
+    def _read_size(self, i: int) -> tuple[int, int]:
+        coded = self.jpeg(i)
+        if coded is None:
+            height, width = self._arrays.row("rgb", i).shape[:2]
+            return width, height
+        import io
+
+        from PIL import Image
+
+        return Image.open(io.BytesIO(coded), formats=("JPEG",)).size  # its header says it, nothing is decoded
 
     def jpeg(self, i: int) -> bytes | None:
         """Return the file that picture i was recorded as; None for drawn ones."""

@@ -17,14 +17,16 @@ from nodes.questions.question import QuestionPool, Questions, pool_rows
 from nodes.questions.vocabulary import words
 from nodes.rewards.reward import ACCURACY
 from nodes.update.grpo import Grpo, grpo
-from nodes.update.sft import Sft, conversations, sft
-from nodes.update.update import Update, log_from
+from nodes.update.sft import Sft, sft
+from nodes.update.update import Trainer, Update, log_from
 from store.collection import Collection
 from store.open import open_store
 from tests.nodes.conftest import SmallPools
 
 SFT = Sft(steps=2, batch=2, turns=4)
-GRPO = Grpo(steps=2, prompts=4, group=3)
+# An untrained policy is never right: by accuracy alone nothing would be learned, and any two runs be the same.
+WORDY = Named("wordy", "tests.nodes.update.rewards_that_look:wordy")
+GRPO = Grpo(steps=2, prompts=4, group=3, rewards=(WORDY,))
 ROOT = Path(__file__).parents[3]
 ELSEWHERE = """
 import sys
@@ -50,6 +52,7 @@ def test_the_same_seed_gives_the_same_bits_here_and_in_another_process(
     # GRPO after SFT in this process, and GRPO alone in another: nothing may leak from one update into the next.
     warmed = store.put(sft(policy, questions, params=SFT, seed=5))
     learned = store.put(grpo(policy, questions, params=GRPO, seed=5))
+    assert learned != store.put(grpo(policy, questions, params=GRPO, seed=6))
     for name, params, digest in (("sft", "SFT", warmed), ("grpo", "GRPO", learned)):
         program = ELSEWHERE.format(name=name, params=params)
         where = (store_root(store), policy.digest, questions.digest)
@@ -83,6 +86,8 @@ def test_the_log_has_rewards_by_step_and_task_and_no_clock(small_pools: SmallPoo
 
     log = grpo(small_policy, small_pools.train, params=GRPO, seed=5, progress=progress).log
     assert seen == [(1, 2), (2, 2)]
+    assert set(log.metrics) >= {"reward", "loss", "tokens", "frac_reward_zero_std"}
+    assert (log.metrics["tokens"] > 12 * 20).all()  # of one step: 12 rollouts of more than 20 tokens each
     assert log.metrics["reward"].shape == (2,) and any(name.startswith("acc/") for name in log.metrics)
     assert not [name for name in log.metrics if "time" in name or "per_second" in name]
 
@@ -90,14 +95,16 @@ def test_the_log_has_rewards_by_step_and_task_and_no_clock(small_pools: SmallPoo
 def test_qwen_policies_train_on_several_frames_and_long_answers(small_pools: SmallPools) -> None:
     import msgspec
 
-    rollout = Rollout(frames=2, max_tokens=2, rewards=(ACCURACY, Named("format", "nodes.rewards.format:well_formed")))
+    rollout = Rollout(frames=2, max_tokens=2)
+    rewards = (ACCURACY, Named("format", "nodes.rewards.format:well_formed"))
     rows = pool_rows(small_pools.train)[:8]
     several = [msgspec.structs.replace(row, frames=(0, 1)) for row in rows[:4]]
     frames = small_pools.train[rows[0].scene].frames(rows[0].frames_digest)
     questions = Collection(Questions, {rows[0].scene: Questions([*several, *rows[4:]], frames)})
     policy = build_tiny(Build(family="qwen3_vl", width=32, vision_width=32), words(), seed=1)
     warmed = sft(policy, questions, params=Sft(rollout=rollout, steps=1, batch=2), seed=1)
-    learned = grpo(warmed.weights, questions, params=Grpo(rollout=rollout, steps=1, prompts=8, group=2), seed=1)
+    params = Grpo(rollout=rollout, rewards=rewards, steps=1, prompts=8, group=2)
+    learned = grpo(warmed.weights, questions, params=params, seed=1)
     assert any((values != warmed.weights.tensors()[name]).any() for name, values in policy.tensors().items())
     assert {"rewards/accuracy/mean", "rewards/format/mean"} <= learned.log.metrics.keys()
 
@@ -106,10 +113,11 @@ def test_what_clocks_made_is_dropped_and_gaps_are_nan() -> None:
     history = [
         {"step": 1, "loss": 2.0, "step_time": 0.31, "epoch": 0.1},
         {"step": 2, "loss": 1.0, "acc/count": 0.5},
+        {"step": 2, "rewards/in_time/mean": 0.5, "acc/epoch_order": 1.0},  # words of clocks in names of others
         {"step": 2, "train_runtime": 9.9, "train_loss": 1.5},
     ]
     metrics = log_from(history, steps=2).metrics
-    assert sorted(metrics) == ["acc/count", "loss"]
+    assert sorted(metrics) == ["acc/count", "acc/epoch_order", "loss", "rewards/in_time/mean"]
     assert metrics["loss"].tolist() == [2.0, 1.0] and np.isnan(metrics["acc/count"]).tolist() == [True, False]
 
 
@@ -122,23 +130,32 @@ def test_an_update_survives_the_store(small_pools: SmallPools, small_policy: Pol
     update = Update(small_policy, log_from([{"step": 1, "loss": 2.0}], steps=1))
     store = open_store(str(tmp_path))
     opened = store.open(store.put(update), Update)
-    assert opened.log.metrics["loss"].tolist() == [2.0]
+    assert opened.log.metrics["loss"].tolist() == [2.0] and opened.trainer.steps == 0
     assert opened.weights.summary() == small_policy.summary()
 
 
-def test_questions_on_the_same_frames_become_turns_of_one_conversation(small_pools: SmallPools) -> None:
-    rows = pool_rows(small_pools.train)
-    talks = conversations(rows, turns=3, seed=1)
-    assert sorted(row.id for talk in talks for row in talk) == sorted(row.id for row in rows)
-    assert all(len({(row.scene, row.frames) for row in talk}) == 1 and len(talk) <= 3 for talk in talks)
-
-
 def test_too_few_questions_are_refused(small_pools: SmallPools, small_policy: Policy) -> None:
-    empty: QuestionPool = Collection(Questions, {})
-    with pytest.raises(ValueError, match="0 questions, expected at least 1"):
-        sft(small_policy, empty, params=SFT, seed=1)
     with pytest.raises(ValueError, match=r"expected at least params.prompts = 999"):
         grpo(small_policy, small_pools.train, params=Grpo(prompts=999), seed=1)
+
+
+def test_a_round_without_questions_carries_the_policy_and_says_so(
+    small_policy: Policy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty: QuestionPool = Collection(Questions, {})
+    before = Trainer(7, {"exp_avg.x": np.zeros(2, np.float32), "step": np.ones(1, np.float32)})
+    for update in (
+        sft(small_policy, empty, before, params=Sft(carry=True), seed=1),
+        grpo(small_policy, empty, before, params=Grpo(carry=True), seed=1),
+    ):
+        assert update.weights is small_policy and update.trainer is before
+        assert update.log.summary() == {
+            "steps": 0,
+            "first_and_last": {},
+            "note": "no questions: the policy goes on as it is",
+        }
+    assert "update.grpo: no questions: the policy goes on as it is" in capsys.readouterr().out
+    assert grpo(small_policy, empty, before, params=Grpo(), seed=1).trainer.tensors() == {}
 
 
 @pytest.mark.parametrize("family", ["idefics3", "qwen3_vl"])
@@ -150,13 +167,18 @@ def test_our_labels_are_those_of_trl(family: str, small_pools: SmallPools) -> No
     from nodes.policy.policy import load_model
     from nodes.policy.rollout import Pictures
     from nodes.update.answer_labels import AnswerLabels
+    from nodes.update.conversations import conversations
+    from nodes.update.lengths import Lengths
     from nodes.update.sft import conversation_row
 
     policy = build_tiny(Build(family=family, width=32, vision_width=32), words(), seed=1)  # type: ignore[arg-type]
     _, processor = load_model(policy)
     pictures = Pictures(small_pools.train)
-    talks = conversations(pool_rows(small_pools.train), turns=3, seed=1)
-    rows = [conversation_row(talk, pictures) for talk in sorted(talks, key=len)[-4:] + talks[:2]]
+    asked = pool_rows(small_pools.train)
+    lengths = Lengths(processor, pictures, Rollout())
+    talks, _ = conversations(asked, [row.answer for row in asked], turns=3, seed=1, lengths=lengths, context=999)
+    some = sorted((talk.rows for talk in talks), key=len)[-4:] + [talk.rows for talk in talks[:2]]
+    rows = [conversation_row(talk, pictures, Rollout()) for talk in some]
     ours = AnswerLabels(processor)(copy.deepcopy(rows))
     theirs = DataCollatorForVisionLanguageModeling(processor, assistant_only_loss=True)(copy.deepcopy(rows))
     assert ours.keys() == theirs.keys()

@@ -1,0 +1,204 @@
+"""Updates over bare TRL with the same settings: CPU seconds a step, what surrounds the steps, peak memory.
+
+    python -m tests.bench.update [--steps 12] [--turns 3] [--rooms 40] [--pictures 16] [--questions 8]
+
+Ours and a script that calls TRL as its documentation does, with all pictures in memory, take turns in processes of
+their own on one thread. A step is the median of all but the first two; `around` is the whole body without
+them and without imports: opening, setting up, the first step, storing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+RUN = "from tests.bench.update import {side}; {side}({kind!r}, {store!r}, {policy!r}, {questions!r}, {steps})"
+GRPO = {"prompts": 32, "group": 4}
+SFT = {"batch": 16, "turns": 8}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--steps", type=int, default=12)
+    options.add_argument("--turns", type=int, default=3)
+    options.add_argument("--rooms", type=int, default=40, help="to ask about")
+    options.add_argument("--pictures", type=int, default=16, help="a room")
+    options.add_argument("--questions", type=int, default=8, help="a picture")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        where = make(folder, given.rooms, given.pictures, given.questions)
+        for kind in ("sft", "grpo"):
+            told: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+            for _ in range(given.turns):
+                for side in told:
+                    told[side].append(run(RUN.format(side=side, kind=kind, store=folder, steps=given.steps, **where)))
+            for name in told["ours"][0]:
+                ours, bare = (statistics.median(one[name] for one in told[side]) for side in ("ours", "bare"))
+                print(f"{kind:5} {name:13} ours {ours:9.3f}  bare {bare:9.3f}  ratio {ours / bare:.3f}")
+
+
+def make(folder: str, rooms: int, pictures: int = 16, per_frame: int = 8) -> dict[str, str]:
+    """Store a policy and a pool of image questions; return their digests."""
+    from nodes.policy.build import Build, build_tiny
+    from nodes.questions.question import Questions
+    from nodes.questions.synthesize import Synthesize, synthesize
+    from nodes.questions.vocabulary import words
+    from nodes.scenes.extract import Extract, extract
+    from nodes.scenes.list import ListRooms, list_rooms
+    from nodes.scenes.scene import Scene
+    from store.collection import Collection
+    from store.open import open_store
+
+    store = open_store(folder)
+    listed = list_rooms(params=ListRooms(style="new", count=rooms))
+    made = Collection(Scene, {key: extract(listed[key], params=Extract(frames=pictures)) for key in listed})
+    scenes = store.open(store.put(made), Collection[Scene])
+    asked = {key: synthesize(scenes[key], None, None, params=Synthesize(per_frame=per_frame), seed=1) for key in scenes}
+    policy = build_tiny(Build(), words(), seed=1)
+    return {"policy": store.put(policy), "questions": store.put(Collection(Questions, asked))}
+
+
+def run(program: str) -> dict[str, float]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def ours(kind: str, folder: str, policy: str, questions: str, steps: int) -> None:
+    from nodes.policy.policy import Policy
+    from nodes.questions.question import Questions
+    from nodes.update.grpo import Grpo, grpo
+    from nodes.update.sft import Sft, sft
+    from nodes.update.update import Update
+    from store.collection import Collection
+    from store.open import open_store
+
+    warm()
+    began, clock = time.process_time(), Clock()
+    store = open_store(folder)
+    given = store.open(policy, Policy), store.open(questions, Collection[Questions])
+    progress: Any = lambda done, total, **_: clock.tick()  # noqa: E731
+    if kind == "sft":
+        update: Update = sft(*given, params=Sft(steps=steps, **SFT), seed=1, progress=progress)
+    else:
+        update = grpo(*given, params=Grpo(steps=steps, **GRPO), seed=1, progress=progress)
+    store.put(update)
+    tell(time.process_time() - began, clock)
+
+
+def bare(kind: str, folder: str, policy: str, questions: str, steps: int) -> None:
+    """Train as TRL's documentation does, with rows that hold their pictures."""
+    from nodes.policy.policy import Policy
+    from nodes.policy.rollout import Pictures, prompt_text
+    from nodes.questions.question import Questions, pool_rows
+    from nodes.rewards.accuracy import accuracy_of
+    from store.collection import Collection
+    from store.open import open_store
+
+    store = open_store(folder)
+    pool = store.open(questions, Collection[Questions])
+    model_folder = tempfile.mkdtemp()
+    _write_folder(store.open(policy, Policy), model_folder)
+    warm()
+    began, clock = time.process_time(), Clock()
+    rows, pictures = pool_rows(pool), Pictures(pool)
+    from datasets import Dataset
+    from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+
+    class Tick(TrainerCallback):
+        def on_log(self, *_: Any, **__: Any) -> None:
+            clock.tick()
+
+    model = AutoModelForImageTextToText.from_pretrained(model_folder)
+    processor = AutoProcessor.from_pretrained(model_folder)
+    common = {
+        "output_dir": tempfile.mkdtemp(), "max_steps": steps, "use_cpu": True, "bf16": False, "report_to": [],
+        "gradient_checkpointing": False, "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True,
+        "remove_unused_columns": False, "seed": 1,
+    }  # fmt: skip
+    if kind == "sft":
+        from nodes.update.conversations import conversations
+        from nodes.update.lengths import Lengths
+        from nodes.update.sft import Rollout, conversation_row
+
+        lengths = Lengths(processor, pictures, Rollout())
+        talks, _ = conversations(rows, [row.answer for row in rows], SFT["turns"], 1, lengths, 2048)
+        data = Dataset.from_list([conversation_row(talk.rows, pictures, Rollout()) for talk in talks])
+        config = SFTConfig(
+            **common,
+            per_device_train_batch_size=SFT["batch"],
+            learning_rate=3e-3,
+            assistant_only_loss=True,
+            max_length=None,
+        )
+        trainer: Any = SFTTrainer(
+            model, args=config, train_dataset=data, processing_class=processor, callbacks=[Tick()]
+        )
+    else:
+        data = Dataset.from_list(
+            [
+                {
+                    "prompt": [{"role": "user", "content": prompt_text(row)}],
+                    "images": pictures.of(row),
+                    "place": index,
+                }
+                for index, row in enumerate(rows)
+            ]
+        )
+
+        def accuracy(completions: list, place: list, **_: Any) -> list[float]:
+            return [accuracy_of(said[0]["content"], rows[i]) for said, i in zip(completions, place)]
+
+        config = GRPOConfig(
+            **common, per_device_train_batch_size=GRPO["prompts"] * GRPO["group"], num_generations=GRPO["group"],
+            max_completion_length=1, learning_rate=3e-4,
+        )  # fmt: skip
+        trainer = GRPOTrainer(
+            model, accuracy, args=config, train_dataset=data, processing_class=processor, callbacks=[Tick()]
+        )
+    trainer.train()
+    model.save_pretrained(tempfile.mkdtemp())
+    tell(time.process_time() - began, clock)
+
+
+def _write_folder(policy: Any, folder: str) -> None:
+    from nodes.policy.policy import load_model
+
+    model, processor = load_model(policy)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def warm() -> None:
+    """Import what both need, as the child of a worker has after its first update."""
+    from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer  # noqa: F401
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.ticks: list[float] = []
+
+    def tick(self) -> None:
+        self.ticks.append(time.process_time())
+
+
+def tell(whole_s: float, clock: Clock) -> None:
+    import resource
+
+    steps = [after - before for before, after in zip(clock.ticks, clock.ticks[1:])]
+    around = whole_s - (clock.ticks[-1] - clock.ticks[0])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"step_cpu_s": statistics.median(steps[1:]), "around_cpu_s": around, "peak_mib": peak}))
+
+
+if __name__ == "__main__":
+    main()
