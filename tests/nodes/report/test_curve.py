@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nodes.evaluate.scores import Score, Scores
-from nodes.report import Curve, curve, draw
+from nodes.report.curve import Curve, curve, draw
 from store.collection import Collection
 from store.open import open_store
 
