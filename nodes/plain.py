@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from nodes.policy.folder import write_folder
 from store.artifact import Artifact
 
 if TYPE_CHECKING:
-    from nodes.feedback import SceneFeedback
+    from nodes.feedback.compile import SceneFeedback
     from nodes.policy.policy import Policy
-    from nodes.probe import Probe
-    from nodes.report import Curve
+    from nodes.probe.probe import Probe
+    from nodes.report.curve import Curve
+    from nodes.report.efficiency import Compared
+    from nodes.rollouts.rollouts import Rollouts
     from nodes.scenes.frames import Frames
     from nodes.scenes.sample import Sample
     from nodes.scenes.scene import Room, Scene
@@ -50,14 +53,26 @@ def write_feedback(feedback: Mapping[str, SceneFeedback], folder: Path) -> None:
 
 
 def write_probe(probes: Mapping[str, Probe], folder: Path) -> None:
-    """Write `probe.jsonl`, a question a line with its K rollouts."""
+    """Write `probe.jsonl`, a question a line with its K rewards by name."""
 
     def rows(probe: Probe) -> Iterable[dict[str, Any]]:
-        drawn = zip(probe.rows, probe.texts(), probe.rewards().tolist(), probe.logprobs().tolist(), strict=True)
-        for row, texts, rewards, logprobs in drawn:
-            yield {**msgspec.structs.asdict(row), "texts": texts, "rewards": rewards, "logprobs": logprobs}
+        rewards = probe.rewards()
+        for index, row in enumerate(probe.rows):
+            yield {**msgspec.structs.asdict(row), "rewards": {name: of[index].tolist() for name, of in rewards.items()}}
 
     _write_table(probes, folder, rows)
+
+
+def write_rollouts(rollouts: Mapping[str, Rollouts], folder: Path) -> None:
+    """Write `rollouts.jsonl`, a question a line with its K texts."""
+
+    def rows(drawn: Rollouts) -> Iterable[dict[str, Any]]:
+        for asked, texts, n_tokens in zip(
+            drawn.rows, drawn.drawn().texts, drawn.drawn().n_tokens.tolist(), strict=True
+        ):
+            yield {"id": asked.id, "texts": texts, "n_tokens": n_tokens}
+
+    _write_table(rollouts, folder, rows)
 
 
 def write_log(logs: Mapping[str, Log], folder: Path) -> None:
@@ -76,6 +91,13 @@ def write_curve(curves: Mapping[str, Curve], folder: Path) -> None:
     write_rows(curves, folder)
     for place, curve in curves.items():
         (_make(folder, place) / "curve.png").write_bytes(curve.png)
+
+
+def write_efficiency(compared: Mapping[str, Compared], folder: Path) -> None:
+    """Write each comparison's arms and ratios as `efficiency.jsonl`, and its picture as `efficiency.png`."""
+    _write_table(compared, folder, lambda one: (msgspec.structs.asdict(row) for row in [*one.arms, *one.ratios]))
+    for place, one in compared.items():
+        (_make(folder, place) / "efficiency.png").write_bytes(one.png)
 
 
 def write_pictures(scenes: Mapping[str, Frames], folder: Path) -> None:
@@ -110,16 +132,10 @@ def write_scenes(scenes: Mapping[str, Scene], folder: Path) -> None:
 
 def write_models(policies: Mapping[str, Policy], folder: Path) -> None:
     """Write a Hugging Face model folder: config, tokenizer, processor and `model.safetensors`. Tied tensors stand in it
-    once, as the config says; a scripted policy has no weights and no folder."""
-    from safetensors.numpy import save_file
-
+    once, as the config says; an adapter is worked into the weights; a scripted policy has no folder."""
     for place, policy in policies.items():
-        tensors = policy.tensors()
-        if tensors:
-            target = _make(folder, place)
-            for name, data in policy.files().items():
-                (target / name).write_bytes(data)
-            save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+        if policy.tensors():
+            write_folder(policy, _make(folder, place))
 
 
 def _write_table(artifacts: Mapping[str, A], folder: Path, rows: Callable[[A], Iterable[dict[str, Any]]]) -> None:

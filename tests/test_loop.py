@@ -11,9 +11,9 @@ from graph.plan import make_plan
 from graph.run import Result, run
 from graph.spec import load_spec
 from nodes.evaluate.scores import Scores
-from nodes.feedback import SceneFeedback
+from nodes.feedback.compile import SceneFeedback
 from nodes.questions.question import Questions, pool_rows
-from nodes.report import Curve
+from nodes.report.curve import Curve
 from store.collection import Collection
 from store.open import Store, open_store
 
@@ -50,10 +50,13 @@ params = { rates = { exists = 1.0, closer = 0.5, taller = 0.0 } }
 kind = "qa.synthesize"
 inputs = { scenes = "scenes", feedback = "feedback[-1]" }
 params = { tasks = ["exists", "closer", "taller"], per_scene = 12 }
-[nodes.probe]
-kind = "probe.confidence"
+[nodes.rollouts]
+kind = "rollouts.draw"
 inputs = { policy = "update[-1] | start", questions = "qa" }
 params = { samples = 8 }
+[nodes.probe]
+kind = "probe.confidence"
+inputs = { rollouts = "rollouts", questions = "qa" }
 [nodes.selected]
 kind = "select.band"
 inputs = { probe = "probe", questions = "qa" }
@@ -146,7 +149,9 @@ def test_a_second_run_computes_nothing(loop, outputs):
 def test_a_fourth_round_runs_alone(loop, outputs):
     loop.run("experiment.rounds=4")
     ran = {label for label, count in loop.executed.items() if count}
-    assert ran == {f"{name}[4]" for name in ("qa", "probe", "selected", "feedback", "update", "eval")} | {"curve"}
+    assert ran == {f"{name}[4]" for name in ("qa", "rollouts", "probe", "selected", "feedback", "update", "eval")} | {
+        "curve"
+    }
 
 
 def test_one_room_more_is_one_extraction_and_one_synthesis_a_round(loop, outputs):

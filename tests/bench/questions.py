@@ -65,7 +65,7 @@ params = { tasks = TASKS }
 SAY = '''
 from msgspec import Struct
 from graph.node import node
-from nodes.feedback import SceneFeedback
+from nodes.feedback.compile import SceneFeedback
 from nodes.scenes.scene import Scene
 from store.collection import Collection
 

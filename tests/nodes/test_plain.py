@@ -18,15 +18,15 @@ from graph.classes import known_kinds
 from graph.code import read_code
 from graph.exchange import export_artifact, import_artifact
 from nodes.evaluate.scores import Score, Scores
-from nodes.feedback import SceneFeedback
+from nodes.feedback.compile import SceneFeedback
 from nodes.policy.build import Build, build_tiny
 from nodes.policy.policy import Policy
 from nodes.policy.scripted import scripted_policy
-from nodes.probe import Probe, ProbeRow
+from nodes.probe.probe import Probe, ProbeRow
 from nodes.questions.question import Question, Questions, pool_rows, question_images
 from nodes.questions.synthesize import Synthesize, synthesize
 from nodes.questions.vocabulary import words
-from nodes.report import Curve, CurveRow
+from nodes.report.curve import Curve, CurveRow
 from nodes.scenes.extract import Extract, extract
 from nodes.scenes.frames import Frames
 from nodes.scenes.list import ListRooms, list_rooms
@@ -108,13 +108,12 @@ def test_scores_of_all_rounds_are_one_table(export):
     assert [row["entry"] for row in lines(plain / "scores.jsonl")] == ["0001", "0002", "0002"]
 
 
-def test_probe_tells_what_was_said(export):
-    row = ProbeRow("q", "s", "t", "x", 0.5, 0.5, 0.25, 0.1)
-    plain = export(Probe([row], [["left", "right"]], np.array([[1.0, 0.0]]), np.array([[-0.5, -np.inf]])))
+def test_probe_tells_what_was_measured_and_what_it_earned(export):
+    row = ProbeRow("q", "s", "t", "x", 0.5, 0.5, 0.25, 0.1, p_option=float("nan"))
+    plain = export(Probe([row], {"accuracy": np.array([[1.0, 0.0]]), "format": np.array([[1.0, 1.0]])}))
     told = lines(plain / "probe.jsonl")
-    assert told == [
-        {**msgspec.to_builtins(row), "texts": ["left", "right"], "rewards": [1.0, 0.0], "logprobs": [-0.5, None]}
-    ]
+    rewards = {"accuracy": [1.0, 0.0], "format": [1.0, 1.0]}
+    assert told == [{**msgspec.to_builtins(row), "p_option": None, "rewards": rewards}]
 
 
 def test_curve_is_a_picture_and_a_table(export):
@@ -163,7 +162,13 @@ def test_policy_without_weights_has_no_model_folder(export, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "target", ["nodes.update.grpo:grpo", "nodes.scenes.extract:extract", "nodes.report:curve", "nodes.probe:probe"]
+    "target",
+    [
+        "nodes.update.grpo:grpo",
+        "nodes.scenes.extract:extract",
+        "nodes.report.curve:curve",
+        "nodes.probe.confidence:probe",
+    ],
 )
 def test_how_things_are_saved_is_in_no_key(target):
     code = read_code(*target.split(":"))
