@@ -73,10 +73,13 @@ def mistakes(lab, text, *settings):
 
 
 def test_nodes_that_agree_are_taken_whatever_else_they_say(lab):
-    unroll(lab.load(SPEC))
-    unroll(lab.load(SPEC, "tables.rollout.template=think"))
-    unroll(lab.load(SPEC, "nodes.eval.params.rollout={frames=4}", "nodes.eval.params.n=3"))
-    unroll(lab.load(SPEC, "nodes.eval.params.other.template=a", "nodes.update.params.other.agree=3"))
+    taken = list(unroll(lab.load(SPEC)))
+    for settings in (
+        ["tables.rollout.template=think"],
+        ["nodes.eval.params.rollout={frames=4}", "nodes.eval.params.n=3"],
+        ["nodes.eval.params.other.template=a", "nodes.update.params.other.agree=3"],
+    ):
+        assert list(unroll(lab.load(SPEC, *settings))) == taken
 
 
 def test_node_that_differs_is_told_beside_one_of_the_others(lab):
@@ -101,7 +104,9 @@ def test_default_disagrees_as_what_is_written_does(lab):
 
 def test_node_may_differ_if_its_table_says_so(lab):
     differs = 'params = { rollout = { template = "words" } }\nagrees = false\n[nodes.update]'
-    unroll(lab.load(SPEC.replace('params = { rollout = "$rollout" }\n[nodes.update]', differs)))
+    text = SPEC.replace('params = { rollout = "$rollout" }\n[nodes.update]', differs)
+    assert list(unroll(lab.load(text))) == list(unroll(lab.load(SPEC)))
+    assert len(mistakes(lab, text.replace("agrees = false\n", ""))) == 1
 
 
 def test_every_variant_agrees_in_itself(lab):
