@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from nodes.report.arms import Curves
     from nodes.report.efficiency import ArmRow, RatioRow
 
+Colour: TypeAlias = Any  # an RGBA row
 LABELS = {"trained": "questions trained on", "tokens": "tokens, probes included"}
 
 
@@ -22,13 +23,15 @@ def draw(rows: Sequence[ArmRow], ratios: Sequence[RatioRow], arms: Mapping[str, 
 
 
 def _draw(rows: Sequence[ArmRow], ratios: Sequence[RatioRow], arms: Mapping[str, Curves]) -> bytes:
+    import matplotlib
     import matplotlib.figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = matplotlib.figure.Figure(figsize=(11, 7.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2)
-    colours = {arm: f"C{number}" for number, arm in enumerate(arms)}
+    pairs = matplotlib.colormaps["tab20"](range(20))  # ten of a dark and a light colour: dark ones first
+    colours = {arm: (*pairs[::2], *pairs[1::2])[number % 20] for number, arm in enumerate(arms)}
     for column, (axis, label) in enumerate(LABELS.items()):
         _curves(axes[0][column], axis, label, arms, colours)
         _ratios(axes[1][column], label, [row for row in ratios if row.axis == axis], colours)
@@ -39,22 +42,26 @@ def _draw(rows: Sequence[ArmRow], ratios: Sequence[RatioRow], arms: Mapping[str,
     return picture.getvalue()
 
 
-def _curves(axes: Any, axis: str, label: str, arms: Mapping[str, Curves], colours: Mapping[str, str]) -> None:
+def _curves(axes: Any, axis: str, label: str, arms: Mapping[str, Curves], colours: Mapping[str, Colour]) -> None:
     import numpy as np
+    from matplotlib import ticker
 
     for arm, curves in arms.items():
         means = curves.means()  # (S, R)
         half = 1.96 * means.std(0, ddof=1) / len(means) ** 0.5 if len(means) > 1 else np.zeros(means.shape[1])
         axes.plot(curves.cost[axis][1:], means.mean(0)[1:], color=colours[arm], label=arm, lw=1.4)
         low, high = (means.mean(0) - half)[1:], (means.mean(0) + half)[1:]
-        axes.fill_between(curves.cost[axis][1:], low, high, color=colours[arm], alpha=0.12, lw=0)
+        axes.fill_between(curves.cost[axis][1:], low, high, color=colours[arm], alpha=0.06, lw=0)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel(label)
     axes.set_ylabel("test accuracy, mean of seeds")
     axes.grid(alpha=0.3)
 
 
-def _ratios(axes: Any, label: str, ratios: Sequence[RatioRow], colours: Mapping[str, str]) -> None:
+def _ratios(axes: Any, label: str, ratios: Sequence[RatioRow], colours: Mapping[str, Colour]) -> None:
     names = list(dict.fromkeys(row.arm for row in ratios))
     levels = list(dict.fromkeys(row.accuracy for row in ratios))
     largest = 20.0

@@ -1,9 +1,10 @@
 """`select.progress`: quotas by learning progress, and within a cell what the policy gets neither right nor wrong.
 
 Source: ours (measured on a toy: several times fewer questions than at random where most of a pool is mastered or
-cannot be learned; in short rounds of GRPO no gain over equal cells, since noise changes as well: README). A fifth of n is equal by cell, the rest follows |learning progress| of `feedback.progress`, all
-equal in the first round. The band guards against mastered questions and, by its lower end, against wrong labels; it is
-not corrected for chance, which would drop cells that start at chance and can be learned.
+cannot be learned; in short rounds of GRPO no gain over equal cells, since noise changes as well: README). A fifth of n
+is equal by cell, the rest follows |learning progress| of `feedback.progress`, all equal in the first round. The band
+guards against mastered questions and, by its lower end, against wrong labels; it is not corrected for chance, which
+would drop cells that start at chance and can be learned.
 """
 
 from __future__ import annotations
