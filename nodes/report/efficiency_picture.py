@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nodes.report.arms import Curves
     from nodes.report.efficiency import ArmRow, RatioRow
 
-Colour: TypeAlias = Any  # an RGBA row
 LABELS = {"trained": "questions trained on", "tokens": "tokens, probes included"}
 
 
@@ -42,7 +41,7 @@ def _draw(rows: Sequence[ArmRow], ratios: Sequence[RatioRow], arms: Mapping[str,
     return picture.getvalue()
 
 
-def _curves(axes: Any, axis: str, label: str, arms: Mapping[str, Curves], colours: Mapping[str, Colour]) -> None:
+def _curves(axes: Any, axis: str, label: str, arms: Mapping[str, Curves], colours: Mapping[str, Any]) -> None:
     import numpy as np
     from matplotlib import ticker
 
@@ -61,7 +60,7 @@ def _curves(axes: Any, axis: str, label: str, arms: Mapping[str, Curves], colour
     axes.grid(alpha=0.3)
 
 
-def _ratios(axes: Any, label: str, ratios: Sequence[RatioRow], colours: Mapping[str, Colour]) -> None:
+def _ratios(axes: Any, label: str, ratios: Sequence[RatioRow], colours: Mapping[str, Any]) -> None:
     names = list(dict.fromkeys(row.arm for row in ratios))
     levels = list(dict.fromkeys(row.accuracy for row in ratios))
     largest = 20.0

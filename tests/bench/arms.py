@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from graph.history import Past
@@ -30,29 +30,28 @@ def main(spec_path: str, url: str) -> None:
     spec, store = load_spec(Path(spec_path), []), open_store(url)
     past = Past(store, Runs(store).find(None, spec.experiment.name))
     shared = unroll_variants(spec)
-    once = {label: _seconds(past, label) for label in shared.instances}
-    arms: dict[str, list[dict[str, float]]] = defaultdict(list)
+    seconds = {label: _seconds(past, label) for label in shared.instances}
     held: dict[str, int] = {}  # blob -> bytes
     sizes = {label: _bytes(store, past.output(label), held) for label in shared.instances}
-    n_apart, apart, apart_bytes = 0, 0.0, 0
+    arms: dict[str, dict[str, float]] = defaultdict(
+        lambda: defaultdict(float)
+    )  # arm -> node -> seconds, of all its seeds
     for variant, labels in shared.labels.items():
-        by_node: dict[str, float] = defaultdict(float)
         for label in labels.values():
-            n_apart, apart, apart_bytes = n_apart + 1, apart + once[label], apart_bytes + sizes[label]
-            instance = shared.instances[label]
-            kind = instance.node.kind
-            if instance.round is not None and kind and not LEFT_OUT.match(kind.name):
-                by_node[split_label(label)[0]] += once[label]
-        arms[variant.partition(",")[0]].append(by_node)
-    for arm, runs in arms.items():
-        of = {
-            name: sum(run.get(name, 0.0) for run in runs) / len(runs) for name in {key for run in runs for key in run}
-        }
-        largest = sorted(of.items(), key=lambda pair: -pair[1])[:4]
-        print(f"{arm:16}{sum(of.values()):8.0f} s  {', '.join(f'{name} {took:.0f}' for name, took in largest)}")
+            node = shared.instances[label].node
+            if split_label(label)[2] is not None and node.kind and not LEFT_OUT.match(node.kind.name):
+                arms[variant.partition(",")[0]][node.name] += seconds[label]
+    n_seeds = len(shared.labels) // len(arms)
+    for arm, of in arms.items():
+        largest = ", ".join(
+            f"{name} {took / n_seeds:.0f}" for name, took in sorted(of.items(), key=lambda one: -one[1])[:4]
+        )
+        print(f"{arm:16}{sum(of.values()) / n_seeds:8.0f} s  {largest}")
+    uses = Counter(label for labels in shared.labels.values() for label in labels.values())
+    apart = sum(n * seconds[label] for label, n in uses.items()), sum(n * sizes[label] for label, n in uses.items())
     print(
-        f"{len(once)} instances, {sum(once.values()):.0f} s, {sum(held.values()) / 1e9:.2f} GB;"
-        f" apart {n_apart}, {apart:.0f} s, {apart_bytes / 1e9:.2f} GB"
+        f"{len(seconds)} instances, {sum(seconds.values()):.0f} s, {sum(held.values()) / 1e9:.2f} GB;"
+        f" apart {uses.total()}, {apart[0]:.0f} s, {apart[1] / 1e9:.2f} GB"
     )
 
 
