@@ -1,12 +1,16 @@
-"""Object stores for tests: servers that start once, and a bucket of its own for each test."""
+"""Object stores for tests: servers that start once, and a bucket of its own for each test. And Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 from tests import services
+
+# A shell starts background jobs with Ctrl-C ignored, and what ignores it has children that ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
