@@ -10,17 +10,13 @@ and its absolute change over two rounds is the cell's learning progress. By meas
                    mean MRA of answering their median
 
 c is that of a cell's first round, so that p' compares. Source: ours (measured on a toy).
-
-A cell of which nothing can be learned changes too: each anchor's p wanders, and of n anchors the mean does by about a
-standard deviation / sqrt(n). That error is told beside the progress; `errors` = 1 takes it off, and a change within it
-counts as none.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import mean, stdev
+from statistics import mean
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from msgspec import Meta, Struct
@@ -40,32 +36,23 @@ Measure: TypeAlias = Literal["p_geo", "mean_accuracy"]
 
 class CellRow(Struct, frozen=True):
     """One cell: its anchors, its chance, p' of every round in which it was probed, and its learning progress, 0 after
-    the first; `error` is the standard error of the change, over anchors."""
+    the first."""
 
     cell: str
     anchors: int
     chance: float
     means: tuple[float, ...]
     progress: float
-    error: float = 0.0
-
-
-class AnchorRow(Struct, frozen=True):
-    """One anchor: its cell, and p' of every round in which it was probed."""
-
-    id: str
-    cell: str
-    values: tuple[float, ...]
 
 
 class CellProgress(Artifact):
-    """The learning progress of every cell, and the anchors that it was seen on."""
+    """The learning progress of every cell."""
 
-    type: ClassVar[str] = "progress/2"
+    type: ClassVar[str] = "progress/1"
     plain: ClassVar[str] = "nodes.plain:write_rows"
 
-    def __init__(self, rows: Sequence[CellRow], anchors: Sequence[AnchorRow] = ()) -> None:
-        self.rows, self.anchors = list(rows), list(anchors)
+    def __init__(self, rows: Sequence[CellRow]) -> None:
+        self.rows = list(rows)
 
     def by_cell(self) -> dict[str, CellRow]:
         """Return the rows by cell."""
@@ -73,11 +60,10 @@ class CellProgress(Artifact):
 
     def write(self, w: Writer) -> None:
         w.table("cells", self.rows, CellRow)
-        w.table("anchors", self.anchors, AnchorRow)
 
     @classmethod
     def open(cls, r: Reader) -> Self:
-        return cls(r.table("cells", CellRow), r.table("anchors", AnchorRow))
+        return cls(r.table("cells", CellRow))
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -85,7 +71,6 @@ class CellProgress(Artifact):
                 "anchors": row.anchors,
                 "over_chance": round(row.means[-1], 3),
                 "progress": round(row.progress, 3),
-                "error": round(row.error, 3),
             }
             for row in self.rows
         }
@@ -95,10 +80,9 @@ class Progress(Struct, frozen=True, forbid_unknown_fields=True):
     """Params of `feedback.progress`."""
 
     by: Annotated[Measure, Meta(description="the measure of the probe")] = "p_geo"
-    errors: Annotated[float, Meta(ge=0, description="standard errors that are taken off each change")] = 0.0
 
 
-@node("feedback.progress", version=2)
+@node("feedback.progress", version=1)
 def progress(probe: Probe, questions: QuestionPool, past: CellProgress | None, *, params: Progress) -> CellProgress:
     """Return every cell's learning progress.
 
@@ -113,21 +97,14 @@ def progress(probe: Probe, questions: QuestionPool, past: CellProgress | None, *
     for (row, _), value in zip(probed, measured(probed, params.by, "feedback.progress"), strict=True):
         if not math.isnan(value):
             cells.setdefault(cell_of(row.task, row.template), []).append((row, value))
-    before = past.by_cell() if past else {}
-    anchors = {row.id: row for row in past.anchors} if past else {}
-    now = {}
+    rows = past.by_cell() if past else {}
     for cell, found in cells.items():
-        chance = before[cell].chance if cell in before else _chance([question for question, _ in found], params.by)
-        values = {question.id: corrected(value, chance) for question, value in found}
-        for name, value in values.items():
-            anchors[name] = AnchorRow(name, cell, (*(anchors[name].values if name in anchors else ()), value))
-        means = (*(before[cell].means if cell in before else ()), mean(values.values()))
-        error = change_error([anchors[name].values for name in values])
-        now[cell] = CellRow(
-            cell, len(values), chance, means, max(0.0, abs(change(means)) - params.errors * error), error
-        )
-    rows = [row for _, row in sorted({**before, **now}.items())]
-    return CellProgress(rows, [anchors[name] for name in sorted(anchors)])
+        before = rows.get(cell)
+        chance = before.chance if before else _chance([question for question, _ in found], params.by)
+        now = mean(corrected(value, chance) for _, value in found)
+        means = (*(before.means if before else ()), now)
+        rows[cell] = CellRow(cell, len(found), chance, means, abs(change(means)))
+    return CellProgress([row for _, row in sorted(rows.items())])
 
 
 def corrected(p: float, chance: float) -> float:
@@ -146,12 +123,6 @@ def change(values: Sequence[float]) -> float:
     for value in values[1:]:
         smooth.append(SMOOTHING * smooth[-1] + (1 - SMOOTHING) * value)
     return smooth[-1] - smooth[max(0, len(smooth) - 1 - ROUNDS)]
-
-
-def change_error(anchors: Sequence[Sequence[float]]) -> float:
-    """Return the standard error of the mean change of anchors, each given by its values; 0 of a single one."""
-    changes = [change(values) for values in anchors]
-    return stdev(changes) / math.sqrt(len(changes)) if len(changes) > 1 else 0.0
 
 
 def _chance(questions: Sequence[Question], by: Measure) -> float:

@@ -7,16 +7,7 @@ import math
 import pytest
 from hypothesis import given, strategies
 
-from nodes.feedback.progress import (
-    AnchorRow,
-    CellProgress,
-    CellRow,
-    Progress,
-    change,
-    change_error,
-    corrected,
-    progress,
-)
+from nodes.feedback.progress import CellProgress, CellRow, Progress, change, corrected, progress
 from nodes.questions.question import pool_of, pool_rows
 from store.open import open_store
 from tests.nodes.select.asked import ask, pool, probe_of
@@ -24,12 +15,12 @@ from tests.nodes.select.asked import ask, pool, probe_of
 ANCHORS = pool(closer=4, count=2)
 
 
-def after(*rounds, questions=ANCHORS, by="p_geo", errors=0.0):
+def after(*rounds, questions=ANCHORS, by="p_geo"):
     """Return the progress after rounds, each given as the measure by task, or by question."""
     past = None
     for values in rounds:
         of = {row.id: values.get(row.id, values.get(row.task, 0.0)) for row in pool_rows(questions)}
-        past = progress(probe_of(questions, **{by: of}), questions, past, params=Progress(by=by, errors=errors))
+        past = progress(probe_of(questions, **{by: of}), questions, past, params=Progress(by=by))
     return past.by_cell()
 
 
@@ -95,20 +86,10 @@ def test_what_was_not_measured_is_left_out():
 
 def test_it_survives_the_store(tmp_path):
     store = open_store(str(tmp_path))
-    made = CellProgress(list(after({"closer": 0.5}, {"closer": 0.7}).values()), [AnchorRow("a", "closer", (0.0, 0.4))])
+    made = CellProgress(list(after({"closer": 0.5}, {"closer": 0.7}).values()))
     opened = store.open(store.put(made), CellProgress)
-    assert opened.rows == made.rows and opened.anchors == made.anchors
-    assert opened.summary()["closer"] == {"anchors": 4, "over_chance": 0.4, "progress": 0.2, "error": 0.0}
-
-
-def test_a_change_within_its_error_counts_as_none():
-    # p' of the four goes from 0 to .8, .0, .4, .4: halved .4, 0, .2, .2; mean .2, deviation .1633, error .0816
-    rounds = [{"closer": 0.5}, {"closer-0": 0.9, "closer-1": 0.5, "closer": 0.7}]
-    assert after(*rounds)["closer"].error == pytest.approx(0.08165, abs=1e-4)
-    assert after(*rounds)["closer"].progress == pytest.approx(0.2)
-    assert after(*rounds, errors=1.0)["closer"].progress == pytest.approx(0.2 - 0.08165, abs=1e-4)
-    assert after(*rounds, errors=3.0)["closer"].progress == 0.0
-    assert change_error([[0.1, 0.9]]) == 0.0  # one anchor tells nothing of it
+    assert opened.rows == made.rows
+    assert opened.summary()["closer"] == {"anchors": 4, "over_chance": 0.4, "progress": 0.2}
 
 
 @given(strategies.lists(strategies.floats(0, 1), min_size=1, max_size=8), strategies.floats(0, 0.9))
