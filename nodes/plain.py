@@ -17,6 +17,7 @@ from nodes.policy.folder import write_folder
 from store.artifact import Artifact
 
 if TYPE_CHECKING:
+    from nodes.evaluate.marks import Marks
     from nodes.feedback.compile import SceneFeedback
     from nodes.policy.policy import Policy
     from nodes.probe.probe import Probe
@@ -98,6 +99,11 @@ def write_efficiency(compared: Mapping[str, Compared], folder: Path) -> None:
     _write_table(compared, folder, lambda one: (msgspec.structs.asdict(row) for row in [*one.arms, *one.ratios]))
     for place, one in compared.items():
         (_make(folder, place) / "efficiency.png").write_bytes(one.png)
+
+
+def write_marks(marks: Mapping[str, Marks], folder: Path) -> None:
+    """Write the table of each benchmark as `marks.jsonl`, a line a task or total."""
+    _write_table(marks, folder, lambda one: map(msgspec.structs.asdict, one.lines))
 
 
 def write_pictures(scenes: Mapping[str, Frames], folder: Path) -> None:

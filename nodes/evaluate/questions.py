@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from graph.node import Progress, node
+from nodes.evaluate.answers import overlap, trained_on
 from nodes.evaluate.scores import Score, Scores
 from nodes.policy.answers import open_answerer
 from nodes.policy.policy import Policy
@@ -35,11 +36,8 @@ def evaluate(policy: Policy, questions: QuestionPool, *, params: Evaluate, progr
     rows = pool_rows(questions)
     if not rows:
         raise ValueError("eval.questions: 0 questions, expected at least 1")
-    seen = sorted(set(policy.trained_places) & {name for row in rows for name in (row.place, row.scene) if name})
-    if seen:
-        raise ValueError(
-            f"eval.questions: {len(seen)} places of the pool trained the policy, the first {seen[0]!r}; expected none"
-        )
+    if seen := trained_on(policy, rows):
+        raise ValueError(overlap("eval.questions", seen))
     answerer = open_answerer(policy, params.rollout, params.batch, progress)
     best = answerer.best(rows, None if params.blind else questions)
     scores = [

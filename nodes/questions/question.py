@@ -31,11 +31,11 @@ class Question(Struct, frozen=True):
     `scene`, `place` and `frames_digest` are empty for a question of no scene. `answer` is the text that the policy
     should say: a word of the prompt or a digit (image tasks), an option's letter or a number (VSI-Bench tasks).
     `options` are shown for lettered questions ("A. left"), else they are the words that count as answers; empty for
-    numbers. `frames` are the indices shown, in order. `margin` is how far the measured value is from where the answer
-    would be another, in `unit`. `chance` is the expected accuracy of a guess: 1/k for k options, 0 for numbers, whose
-    chance is a property of their cell. `features` say what may make it hard, by name. `trace` is a whole text that ends
-    in the answer, thought and map included, where there is one: what SFT lets the policy say, and where rewards on maps
-    find the true one.
+    numbers and free words. `frames` are the indices shown, in order. `margin` is how far the measured value is from
+    where the answer would be another, in `unit`. `chance` is the expected accuracy of a guess: 1/k for k options, else
+    0: for numbers it is a property of their cell. `features` say what may make it hard, by name. `trace` is a whole
+    text that ends in the answer, thought and map included, where there is one: what SFT lets the policy say, and where
+    rewards on maps find the true one.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """Given questions: rows that others wrote, checked field by field before they are questions.
 
 Every mistake is named with what was expected. A row needs a prompt and an answer; it is a choice where it has options,
-else its answer is a number. Nothing that is not understood is passed over.
+else its answer is a number, or with the kind "text" whatever it says. Nothing that is not understood is passed over.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def make_question(given: Given) -> Question:
     answer = given.answer if isinstance(given.answer, str) else number_text(given.answer)
     kind = given.kind or ("choice" if options else "number")
     _check_answer(kind, answer, options)
-    chance = given.chance if given.chance is not None else 1 / len(options) if kind == "choice" else 0.0
+    chance = given.chance if given.chance is not None else 1 / len(options) if options else 0.0
     if not 0 <= chance <= 1:
         raise Wrong("chance", f"chance {chance}: expected 0 to 1")
     if any(frame < 0 for frame in given.frames):
@@ -159,7 +159,7 @@ def make_question(given: Given) -> Question:
         prompt=given.prompt,
         options=options,
         answer=answer,
-        kind="choice" if kind == "choice" else "number",
+        kind="number" if kind == "number" else "choice",
         unit=given.unit,
         program=given.program,
         margin=_number(given.margin),
@@ -185,12 +185,12 @@ def _trace(process: Any, solution: str) -> str:
 
 
 def _check_answer(kind: str, answer: str, options: Sequence[str]) -> None:
-    if kind not in ("choice", "number"):
-        raise Wrong("kind", f"kind {kind!r}: expected 'choice' or 'number'")
-    if kind == "number":
+    if kind not in ("choice", "number", "text"):
+        raise Wrong("kind", f"kind {kind!r}: expected 'choice', 'number' or 'text'")
+    if kind != "choice":
         if options:
-            raise Wrong("options", f"{len(options)} options of a number: expected none")
-        if parse_number(answer) is None:
+            raise Wrong("options", f"{len(options)} options of a {kind}: expected none")
+        if kind == "number" and parse_number(answer) is None:
             raise Wrong("answer", f"answer {answer[:80]!r}: expected a number, or options that it is one of")
         return
     if len(options) < 2 or len(set(options)) < len(options):

@@ -6,14 +6,15 @@ Pictures are read from the folder that `path` names, whose whole content is in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from graph.node import External, node
+from nodes.questions.files.films import film
 from nodes.questions.files.given import Bytes, Given, Wrong, from_sr91k, make_question, read_given
 from nodes.questions.files.pictures import FORMATS, BadPicture, Intake, read_picture
 from nodes.questions.files.raw_rows import Format, Raw, find_data, read_rows
@@ -23,6 +24,8 @@ from store.collection import Collection
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 SHOWN = 3  # wrong rows told where no row is right
+VIDEOS = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
+Pictures: TypeAlias = Literal["named", "own", "none"]
 
 
 class Load(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +37,7 @@ class Load(Struct, frozen=True, forbid_unknown_fields=True):
     ]
     format: Annotated[Format, Meta(description="absent: by the file's name, which sr91k has none of")] | None = None
     pictures: Annotated[
-        Literal["named", "own", "none"],
+        Pictures,
         Meta(description="named: rows that name frames of the store mean these; own: their own; none: no pictures"),
     ] = "named"
     ignore: Annotated[tuple[str, ...], Meta(description="fields of the file that are passed over")] = ()
@@ -51,25 +54,45 @@ def load(*, params: Load) -> Kept:
     """
     path, format = find_data(params.path.path, params.format)
     root = params.path.path if params.path.path.is_dir() else None
-    reading = Reading(params, format, root)
-    for raw in read_rows(path, format):
-        reading.take(raw)
-    if not reading.rows:
-        told = "; ".join(f"{row.detail} ({row.reason})" for row in reading.dropped[:SHOWN]) or "no row"
-        raise ValueError(f"{path}: no question among {len(reading.dropped)} rows: {told}")
-    pool = {key: Questions(rows, held=reading.held(key)) for key, rows in reading.rows.items()}
-    return Kept(Collection(Questions, pool), reading.dropped)
+
+    def given(fields: Mapping[str, Any]) -> Given:
+        ignored = params.ignore
+        if format == "sr91k":
+            fields, ignored = from_sr91k(fields, ignored), ()
+        defaults = {name: getattr(params, name) for name in ("split", "terms") if not fields.get(name)}
+        return read_given({**fields, **defaults}, ignored)
+
+    return Reading(given, params.pictures, root).read(path, read_rows(path, format))
 
 
 class Reading:
-    """The rows taken so far, by scene, the pictures that came with them, and what was dropped."""
+    """The rows taken so far, by scene, the pictures that came with them, and what was dropped.
 
-    def __init__(self, params: Load, format: Format, root: Path | None) -> None:
+    Args:
+        given: makes of a row's fields what is asked, or raises Wrong.
+        root: the folder of the pictures, if there is one.
+        frames: as many of each video, evenly spaced; 0: videos are no pictures.
+    """
+
+    def __init__(
+        self, given: Callable[[Mapping[str, Any]], Given], pictures: Pictures, root: Path | None, frames: int = 0
+    ) -> None:
         self.rows: dict[str, list[Question]] = {}
         self.dropped: list[Dropped] = []
-        self._params, self._format, self._root = params, format, root
+        self._given, self._shown, self._root, self._n_frames = given, pictures, root, frames
         self._pictures: dict[str, Intake] = {}
         self._places: dict[str, str] = {}
+        self._videos: dict[tuple[str, str], tuple[int, ...]] = {}
+
+    def read(self, path: Path, rows: Iterable[Raw]) -> Kept:
+        """Take all rows, and return their pool with what was dropped. Raises ValueError: no row is a question."""
+        for raw in rows:
+            self.take(raw)
+        if not self.rows:
+            told = "; ".join(f"{row.detail} ({row.reason})" for row in self.dropped[:SHOWN]) or "no row"
+            raise ValueError(f"{path}: no question among {len(self.dropped)} rows: {told}")
+        pool = {key: Questions(rows, held=self._held(key)) for key, rows in self.rows.items()}
+        return Kept(Collection(Questions, pool), self.dropped)
 
     def take(self, raw: Raw) -> None:
         """Take one row, or drop it."""
@@ -89,22 +112,15 @@ class Reading:
         self._places[question.id] = raw.where
         self.rows.setdefault(key_of(question), []).append(question)
 
-    def held(self, key: str) -> Any:
+    def _held(self, key: str) -> Any:
         """Return the frames that questions of a key brought, None if there are none."""
         return self._pictures[key].frames() if key in self._pictures else None
 
-    def _given(self, fields: Mapping[str, Any]) -> Given:
-        ignored = self._params.ignore
-        if self._format == "sr91k":
-            fields, ignored = from_sr91k(fields, ignored), ()
-        defaults = {name: getattr(self._params, name) for name in ("split", "terms") if not fields.get(name)}
-        return read_given({**fields, **defaults}, ignored)
-
     def _with_pictures(self, question: Question, given: Given) -> Question:
         """Return a question that shows its own pictures, or those it names. Raises Wrong."""
-        if self._params.pictures == "none":
+        if self._shown == "none":
             return replace(question, frames_digest="", frames=())
-        if question.frames_digest and self._params.pictures == "named":
+        if question.frames_digest and self._shown == "named":
             return question
         images = given.images or ()
         if not images and question.frames:
@@ -122,7 +138,15 @@ class Reading:
         if not images:
             return ()
         intake = self._pictures.setdefault(key, Intake())
-        return tuple(intake.add(data) for image in images for data in self._files(image))
+        return tuple(index for image in images for index in self._taken(key, intake, image))
+
+    def _taken(self, key: str, intake: Intake, image: str | Bytes) -> tuple[int, ...]:
+        if self._n_frames and isinstance(image, str) and Path(image).suffix.lower() in VIDEOS:
+            if (key, image) not in self._videos:  # many questions are on one
+                frames = film(self._root, image, self._n_frames)
+                self._videos[key, image] = tuple(intake.add(data) for data in frames)
+            return self._videos[key, image]
+        return tuple(intake.add(data) for data in self._files(image))
 
     def _files(self, image: str | Bytes) -> Iterator[bytes]:
         """Yield the files of one image: its own bytes, what its path leads to, or all in a folder, by name."""

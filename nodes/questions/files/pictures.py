@@ -137,6 +137,18 @@ def read_picture(root: Path, path: str) -> bytes:
     Raises:
         BadPicture: the path leads out of the folder, or to nothing, or there are too many bytes.
     """
+    target = file_below(root, path)
+    try:
+        size = target.stat().st_size
+        if size > MOST_BYTES:
+            raise BadPicture(f"{path[:80]!r} has {size} bytes, expected at most {MOST_BYTES}")
+        return target.read_bytes()
+    except OSError as error:
+        raise BadPicture(f"{path[:80]!r} cannot be read: {error}") from None
+
+
+def file_below(root: Path, path: str) -> Path:
+    """Return a file below a folder. Raises BadPicture: the path leads out of the folder, or to nothing."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
         raise BadPicture(f"path {path[:80]!r}: expected one relative to the folder, without `..`")
@@ -146,12 +158,9 @@ def read_picture(root: Path, path: str) -> bytes:
             raise BadPicture(f"path {path[:80]!r} leads out of the folder by a link")
         if not target.is_file():
             raise BadPicture(f"no file {path[:80]!r}")
-        size = target.stat().st_size
-        if size > MOST_BYTES:
-            raise BadPicture(f"{path[:80]!r} has {size} bytes, expected at most {MOST_BYTES}")
-        return target.read_bytes()
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise BadPicture(f"{path[:80]!r} cannot be read: {error}") from None
+    return target
 
 
 def checked_jpeg(data: bytes) -> bytes:

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-Format: TypeAlias = Literal["jsonl", "parquet", "hf", "sr91k"]
-SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".parquet": "parquet"}
+Format: TypeAlias = Literal["jsonl", "json", "parquet", "hf", "sr91k"]
+SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
 HF_FILES = ("dataset_info.json", "dataset_dict.json")
 MOST_BYTES = 1 << 20  # of one line
 
@@ -40,7 +40,7 @@ def find_data(path: Path, format: Format | None) -> tuple[Path, Format]:
             return path, "hf"
         if format == "hf":
             raise ValueError(f"{path}: expected a folder of `save_to_disk`, with {' or '.join(HF_FILES)}")
-        suffixes = [".parquet"] if format == "parquet" else [".jsonl"] if format else list(SUFFIXES)
+        suffixes = [f".{format}"] if format in ("json", "parquet") else [".jsonl"] if format else [".jsonl", ".parquet"]
         found = sorted(item for item in path.iterdir() if item.suffix in suffixes)
         if len(found) != 1:
             names = ", ".join(item.name for item in found[:5]) or "none"
@@ -56,8 +56,8 @@ def find_data(path: Path, format: Format | None) -> tuple[Path, Format]:
 
 def read_rows(path: Path, format: Format) -> Iterator[Raw]:
     """Yield the rows of what `find_data` found. Raises ValueError: it is not of that format."""
-    readers = {"jsonl": read_lines, "sr91k": read_lines, "parquet": read_parquet, "hf": read_dataset}
-    return readers[format](path)
+    readers = {"json": read_list, "parquet": read_parquet, "hf": read_dataset}
+    return readers.get(format, read_lines)(path)
 
 
 def read_lines(path: Path) -> Iterator[Raw]:
@@ -77,14 +77,27 @@ def read_lines(path: Path) -> Iterator[Raw]:
                 yield _decode(where, text)
 
 
+def read_list(path: Path) -> Iterator[Raw]:
+    """Yield the objects of a file that holds a JSON list, numbered from 1."""
+    try:
+        rows = msgspec.json.decode(path.read_bytes(), type=list[Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OSError) as error:
+        raise ValueError(f"{path}: no JSON list: {_line(error)}") from None
+    for number, fields in enumerate(rows, start=1):
+        yield _object(f"{path.name}:{number}", fields)
+
+
 def _decode(where: str, text: bytes) -> Raw:
     try:
-        fields = msgspec.json.decode(text)
+        return _object(where, msgspec.json.decode(text))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Raw(where, error=f"no JSON: {error}")
-    if not isinstance(fields, dict):
-        return Raw(where, error=f"a JSON {type(fields).__name__}, expected an object")
-    return Raw(where, fields)
+
+
+def _object(where: str, value: Any) -> Raw:
+    if not isinstance(value, dict):
+        return Raw(where, error=f"a JSON {type(value).__name__}, expected an object")
+    return Raw(where, value)
 
 
 def read_parquet(path: Path) -> Iterator[Raw]:

@@ -1,0 +1,67 @@
+"""`bench.load`: the questions of a benchmark, from its files as they are published.
+
+What is no question is dropped with its place in the file and the reason, and counted: scores say how many of the
+published questions they lack. `loaded.questions` is the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from graph.node import External, Named, node
+from nodes.evaluate.benchmark import Benchmark
+from nodes.questions.files.given import Given, Wrong, read_given
+from nodes.questions.files.load import Reading
+from nodes.questions.files.raw_rows import find_data, read_rows
+from nodes.questions.kept import Kept
+
+
+class LoadBenchmark(Struct, frozen=True, forbid_unknown_fields=True):
+    """Params of `bench.load`."""
+
+    benchmark: Annotated[Named[Benchmark], Meta(description="by name")]
+    path: Annotated[External, Meta(description="its folder, pictures and videos beside the file; or the file alone")]
+    file: Annotated[str, Meta(description="in the folder; empty: the benchmark's own name for it")] = ""
+    pictures: Annotated[Literal["own", "none"], Meta(description="none: the text alone, to ask blind")] = "own"
+    frames: Annotated[
+        int, Meta(ge=0, description="of a video, evenly spaced; 0: as the benchmark says", extra={"unit": "frames"})
+    ] = 0
+
+
+@node("bench.load", version=1, packages=("pillow", "pyarrow", "av"))
+def load_benchmark(*, params: LoadBenchmark) -> Kept:
+    """Return a benchmark's questions, and what was dropped.
+
+    Raises:
+        ValueError: there is no such file, it is not of its format, or no row of it is a question.
+    """
+    benchmark = params.benchmark.load()
+    path, format = find_data(_file(params, benchmark), None)
+    root = params.path.path if params.path.path.is_dir() else None
+    frames = params.frames or benchmark.frames
+    return Reading(lambda row: _given(benchmark, row), params.pictures, root, frames).read(
+        path, read_rows(path, format)
+    )
+
+
+def _file(params: LoadBenchmark, benchmark: Benchmark) -> Path:
+    path = params.path.path
+    if not path.is_dir():
+        return path
+    names = (params.file,) if params.file else benchmark.files
+    for name in names:
+        if (path / name).is_file():
+            return path / name
+    raise ValueError(f"{path}: holds none of {', '.join(names)}: name its `file`")
+
+
+def _given(benchmark: Benchmark, row: Mapping[str, Any]) -> Given:
+    try:
+        fields = benchmark.fields(row)
+    except KeyError as error:
+        raise Wrong("no field", f"{error.args[0]!r} is missing; the row has {', '.join(map(str, row))[:200]}") from None
+    return read_given({"split": "test", **fields}, ())
