@@ -21,6 +21,7 @@ COMMANDS = {
     "log": "show what a body wrote, and how it failed",
     "ls": "list what the latest run gave",
     "show": "show what a node gave in the latest run",
+    "report": "draw a run as one page: what it took, what came of it, samples",
     "push": "pass on what a run or a node gave to the shared stores",
     "pull": "bring what a run, a node or a name stands for, whole",
     "publish": "give what a node gave a name for good",

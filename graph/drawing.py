@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ MIDDLE: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 4}
 TOLD = {"hit": "in the store", "will run": "will run", "may run": "may run"}
 
 
-def draw_picture(overview: Overview, path: Path) -> None:
-    """Draw boxes, arrows and the loop's frame, with a legend."""
+def draw_picture(overview: Overview, path: Path, told: Mapping[str, str] = TOLD) -> None:
+    """Draw boxes, arrows and the loop's frame, with a legend that tells of states in the words of `told`."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -40,7 +41,7 @@ def draw_picture(overview: Overview, path: Path) -> None:
             _draw_arrow(axes, arrow, points)
         for box in overview.boxes:
             _draw_box(axes, box, layout.boxes[box.name])
-        _draw_legend(axes, overview, layout.height + 18)
+        _draw_legend(axes, overview, layout.height + 18, told)
         facts = {"Date": None} if path.suffix == ".svg" else {}
         figure.savefig(path, metadata=facts, dpi=200, facecolor="white")
 
@@ -54,6 +55,8 @@ def _text_width(text: str, size: float, weight: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
+    if not text:  # of which matplotlib makes no path
+        return 0.0
     return TextPath((0, 0), text, size, prop=FontProperties(weight=weight)).get_extents().width
 
 
@@ -126,10 +129,10 @@ def _draw_frame(axes: Any, overview: Overview, layout: Layout) -> None:
     axes.text(left + 10, top + 12, title, size=_points(9.5), weight="bold", color=BACK, va="center", zorder=4)
 
 
-def _draw_legend(axes: Any, overview: Overview, y: float) -> None:
+def _draw_legend(axes: Any, overview: Overview, y: float, told: Mapping[str, str]) -> None:
     x = 0.0
-    for state in [state for state in TOLD if any(box.state == state for box in overview.boxes)]:
-        x = _draw_entry(axes, x, y, state, False, TOLD[state])
+    for state in [state for state in told if any(box.state == state for box in overview.boxes)]:
+        x = _draw_entry(axes, x, y, state, False, told[state])
     if any(box.is_stored for box in overview.boxes):
         x = _draw_entry(axes, x, y, "", True, "a stored artifact")
     if any(arrow.is_back for arrow in overview.arrows):

@@ -79,7 +79,7 @@ def draw_pool(pools: Mapping[str, Questions], find: Find, n: int, title: str) ->
     drawn = sample(rows, n)
     album = Album(pools, picture_px(question for _, question in drawn))
     scenes = Scenes(find)
-    cards = [_card(place, question, scenes, album) for place, question in drawn]
+    cards = [card_of(place, question, scenes, album) for place, question in drawn]
     terms = sorted({card.question.terms for card in cards if card.question.terms})
     return _render(title=title, total=total, cards=cards, pictures=album.embedded, terms=terms)
 
@@ -135,10 +135,13 @@ class Scenes:
 
 
 class Album:
-    """The pictures of a page, each embedded once, small; `embedded` is name -> (data URI, width, height)."""
+    """The pictures of a page, each embedded once, small; `embedded` is name -> (data URI, width, height).
 
-    def __init__(self, pools: Mapping[str, Questions], edge_px: int) -> None:
-        self._edge_px = edge_px
+    `prefix` begins the names, where a page has several albums.
+    """
+
+    def __init__(self, pools: Mapping[str, Questions], edge_px: int, prefix: str = "p") -> None:
+        self._edge_px, self._prefix = edge_px, prefix
         self.embedded: dict[str, tuple[str, int, int]] = {}
         self._pools = pools
         self._frames: dict[tuple[str, str], Frames | str] = {}
@@ -168,7 +171,7 @@ class Album:
             if self._bytes + len(text) > MOST_BYTES:
                 return ""
             self._bytes += len(text)
-            self._names[key] = f"p{len(self._names)}"
+            self._names[key] = f"{self._prefix}{len(self._names)}"
             self.embedded[self._names[key]] = (text, width, height)
         return self._names[key]
 
@@ -199,7 +202,8 @@ def small_jpeg(frames: Frames, index: int, edge_px: int) -> tuple[bytes, int, in
     return out.getvalue(), image.width, image.height
 
 
-def _card(place: str, question: Question, scenes: Scenes, album: Album) -> Card:
+def card_of(place: str, question: Question, scenes: Scenes, album: Album) -> Card:
+    """Return a question as it is drawn."""
     scene = scenes.of(question) if question.scene else None
     said = (
         [f"scene {question.scene} is not among what this was made from: no map"] if question.scene and not scene else []
@@ -290,11 +294,17 @@ def _marks(scene: Scene | None, frames: Frames, question: Question, named: Seque
 
 
 def _render(**content: Any) -> str:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     source = TEMPLATE.read_text(encoding="utf-8")
     start = source.index("<script>") + len("<script>")
     script = source[start : source.index("</script>")]
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.from_string(source).render(script_hash=script_hash, **content)
+    return environment.get_template(TEMPLATE.name).render(script_hash=script_hash, **content)
