@@ -69,7 +69,7 @@ def test_two_runs_stand_side_by_side(lab):
     runs = [lab.run(LOOP).run, lab.run(LOOP, "experiment.seed=8").run]
     page = draw_report(lab.store, runs)
     assert all(run in page for run in runs) and page.count("<svg") == 2 and "experiment.seed=8" in page
-    assert "node (A)" in page and "node (B)" in page
+    assert "A: 5 nodes" in page and "B: 5 nodes" in page
 
 
 def test_what_failed_is_told(lab):
