@@ -22,6 +22,7 @@ COMMANDS = {
     "ls": "list what the latest run gave",
     "show": "show what a node gave in the latest run",
     "report": "draw a run as one page: what it took, what came of it, samples",
+    "ui": "show the pages of a store's runs in a browser, live",
     "push": "pass on what a run or a node gave to the shared stores",
     "pull": "bring what a run, a node or a name stands for, whole",
     "publish": "give what a node gave a name for good",

@@ -12,6 +12,7 @@ view and filter cards.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -120,9 +121,11 @@ class Told(msgspec.Struct, frozen=True):
     failures: list[tuple[str, str]]
 
 
-def draw_report(store: Store, runs: Sequence[str]) -> str:
+def draw_report(store: Store, runs: Sequence[str], is_live: bool = False) -> str:
     """Return the page of one run, or of two side by side.
 
+    Args:
+        is_live: it is served (graph/server.py), and asks there for what is new.
     Raises:
         ExportError: the charts' library is not installed.
     """
@@ -140,7 +143,7 @@ def draw_report(store: Store, runs: Sequence[str]) -> str:
     sections.sort(key=lambda section: (section.order, section.title))
     told = [_told(store, past) for past in pasts]
     charts = {name: chart for section in sections for name, chart in section.charts.items()}
-    return _render(told=told, sections=sections, broken=broken, gone=material.gone, charts=charts)
+    return _page(charts, told=told, sections=sections, broken=broken, gone=material.gone, is_live=is_live)
 
 
 def _told(store: Store, past: Past) -> Told:
@@ -158,6 +161,8 @@ def _graph(past: Past, lines: Sequence[Account]) -> str:
 
     from graph.drawing import draw_picture
 
+    if not lines:  # it has only begun
+        return ""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.svg"
         draw_picture(_overview(past, lines), path, STATES)
@@ -195,22 +200,31 @@ def _state(line: Account) -> str:
     return "may run" if line.failed else "will run" if line.executed else "hit"
 
 
-def _render(*, charts: Mapping[str, Any], **content: Any) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["seconds"] = seconds_text
-    environment.filters["bytes"] = _size
+def _page(charts: Mapping[str, Any], **content: Any) -> str:
     source = TEMPLATE.read_text(encoding="utf-8")
     start = source.rindex("<script>") + len("<script>")
     script = source[start : source.index("</script>", start)]
-    library = _library() if charts else ""
+    library = _library()
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, library)]
     # In a script element nothing is escaped; a < could end it.
     data = json.dumps(charts, allow_nan=False).replace("<", "\\u003c")
-    return environment.from_string(source).render(hashes=hashes, library=library, charts=data, **content)
+    return render(TEMPLATE.name, hashes=hashes, library=library, charts=data, **content)
 
 
+def render(template: str, **content: Any) -> str:
+    """Return a template of this folder filled; all text in it is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(TEMPLATE.parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["seconds"] = seconds_text
+    environment.filters["bytes"] = _size
+    return environment.get_template(template).render(**content)
+
+
+@functools.cache
 def _library() -> str:
     try:
         import vl_convert

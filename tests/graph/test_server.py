@@ -1,0 +1,219 @@
+"""The server: pages of a store's runs, live, read-only, on loopback or with a token."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import signal
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from graph.runs import Runs
+from graph.server import SHARE, Pages, is_loopback
+from tests.graph.conftest import LOOP
+
+SLOW = """
+[experiment]
+name = "slow"
+rounds = 4
+[nodes.step]
+kind = "slow.py:step"
+inputs = { before = "step[-1]" }
+"""
+KINDS = """
+import time
+from msgspec import Struct
+from graph.node import node
+from store.artifact import Artifact
+
+class Tick(Artifact):
+    type = "tick/1"
+    def __init__(self, n): self.n = n
+    def write(self, w): w.attrs = {"n": self.n}
+    @classmethod
+    def open(cls, r): return cls(r.attrs["n"])
+
+@node("slow.step", version=1)
+def step(before: Tick | None) -> Tick:
+    time.sleep(1.5)
+    return Tick(before.n + 1 if before else 1)
+"""
+
+
+@contextmanager
+def serving(lab, *arguments):
+    """Give the address of a server of the lab's store."""
+    server = lab.start("ui", "--port", "0", *arguments)
+    try:
+        address = server.stdout.readline().strip()
+        assert address.startswith("http://"), server.stderr.read()
+        yield address.rstrip("/")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(10)
+
+
+def get(address, path="/", **headers):
+    with urllib.request.urlopen(urllib.request.Request(address + path, headers=headers), timeout=30) as answer:
+        return answer.read().decode(), answer.headers
+
+
+def refused(address, path="/", method="GET", **headers):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        request = urllib.request.Request(address + path, method=method, headers=headers)
+        urllib.request.urlopen(request, timeout=30)
+    return caught.value.code, caught.value.read().decode()
+
+
+def test_runs_are_listed_and_shown(lab):
+    run = lab.run(LOOP).run
+    with serving(lab) as address:
+        listed, headers = get(address)
+        assert f'href="/runs/{run}"' in listed and "toy" in listed and headers["X-Frame-Options"] == "DENY"
+        page, headers = get(address, f"/runs/{run}")
+        assert f"run {run}" in page and "data-live" not in page.partition(">")[2][:200] and "EventSource" in page
+        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Cache-Control"] == "no-store"
+        assert get(address, f"/runs/{run}")[0] == page  # drawn once
+
+
+def test_an_empty_store_says_how_runs_come(lab):
+    with serving(lab) as address:
+        assert "dataflow run SPEC" in get(address)[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/runs/x",
+        "/runs/..",
+        "/runs/..%2F..%2Fformat",
+        "/runs/%00",
+        "/format",
+        "/runs/%2Fetc%2Fpasswd",
+        "/runs/x/events",
+    ],
+)
+def test_nothing_but_runs_has_an_address(lab, path):
+    lab.run(LOOP)
+    with serving(lab) as address:
+        code, text = refused(address, path)
+        assert code == 404 and "Traceback" not in text
+
+
+def test_nothing_is_written(lab):
+    run = lab.run(LOOP).run
+    with serving(lab) as address:
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            assert refused(address, f"/runs/{run}", method)[0] == 405
+
+
+def test_loopback_answers_to_its_own_names_alone(lab):
+    with serving(lab) as address:
+        assert refused(address, Host="evil.example")[0] == 400
+        port = address.rpartition(":")[2]
+        assert "Runs of" in get(address, Host=f"localhost:{port}")[0]
+
+
+def test_beyond_loopback_a_token_is_asked_for(lab):
+    run = lab.run(LOOP).run
+    with serving(lab, "--host", "0.0.0.0") as told:
+        address, _, token = told.replace("0.0.0.0", "127.0.0.1").partition("/?token=")
+        assert len(token) >= 32
+        for path in ("/", f"/runs/{run}", f"/runs/{run}/events", "/?token=wrong", "/?token=", "/?token=é%00"):
+            code, text = refused(address, urllib.parse.quote(path, safe="/?=%"))
+            assert code == 401 and run not in text
+        assert refused(address, Cookie="dataflow=wrong")[0] == 401
+        connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
+        connection.request("GET", f"/runs/{run}?token={token}")
+        answer = connection.getresponse()
+        cookie = answer.headers["Set-Cookie"]
+        # the address on the page holds no token
+        assert answer.status == 307 and answer.headers["Location"] == f"/runs/{run}" and "HttpOnly" in cookie
+        assert run in get(address, f"/runs/{run}", Cookie=cookie.partition(";")[0])[0]
+
+
+def test_one_token_may_be_given(lab):
+    with serving(lab, "--host", "0.0.0.0", "--token", "abc") as told:
+        assert told.endswith("?token=abc")
+
+
+@pytest.fixture
+def going_on(lab):
+    """A run that takes six seconds, as it begins."""
+    (lab.folder / "slow.py").write_text(KINDS)
+    spec = lab.write(SLOW, "slow.toml")
+    process = lab.start("run", spec)
+    end = time.monotonic() + 30
+    while not lab.store.objects.list("runs"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    yield Runs(lab.store).find(None, None)
+    process.wait(60)
+
+
+def test_a_run_that_goes_on_is_followed_to_its_end(lab, going_on):
+    with serving(lab) as address:
+        assert "data-live" in get(address, f"/runs/{going_on}")[0]
+        told = []
+        with urllib.request.urlopen(f"{address}/runs/{going_on}/events", timeout=60) as stream:
+            for line in stream:
+                told.append(line.decode().strip())
+                if told[-1] == "event: end":
+                    break
+        progress = [json.loads(line.removeprefix("data: ")) for line in told if line.startswith('data: {"ended"')]
+        ended = [one["ended"] for one in progress]
+        assert ended == sorted(ended) and len(set(ended)) > 2 and progress[-1]["ended"] == 4
+        assert progress[-1]["last"] == "step[4]" and progress[-1]["failed"] == 0
+        assert "event: page" in told  # it ended, so the page says more
+        assert "done" in get(address, f"/runs/{going_on}")[0]
+
+
+def test_a_page_is_drawn_no_more_often_than_its_share(lab, going_on):
+    pages = Pages(lab.store)
+    start = time.monotonic()
+    first = pages.page(going_on)
+    took = time.monotonic() - start
+    time.sleep(2.5)  # events have come
+    assert pages.page(going_on) == first or took / SHARE < 2.5 or Runs(lab.store).end(going_on) is not None
+    while Runs(lab.store).end(going_on) is None:
+        time.sleep(0.2)
+    assert "· done ·" in pages.page(going_on) and not pages.is_old(going_on)
+
+
+def test_a_browser_follows_without_being_asked_again(lab, going_on):
+    driver = shutil.which("chromedriver")
+    if driver is None or shutil.which("chromium") is None:
+        pytest.skip("no chromium and chromedriver here")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with serving(lab) as address, webdriver.Chrome(options=options, service=Service(driver)) as chrome:
+        chrome.get(f"{address}/runs/{going_on}")
+        chrome.execute_script("window.same = true")
+        assert "going on" in chrome.find_element("tag name", "header").text
+        end = time.monotonic() + 60
+        while "· done ·" not in chrome.find_element("tag name", "header").text:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        assert chrome.execute_script("return window.same")  # the page was not loaded again
+        assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_is_known(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org"])
+def test_other_addresses_are_not_loopback(host):
+    assert not is_loopback(host)
