@@ -6,9 +6,12 @@ Rules, by name:
                 1 where the policy is right half of the time (of K draws it shows (K - 1) / K: .88 for 8): GRPO
                 learns where its rollouts differ. Ours; a cell's mean, drawn toward a prior.
     posterior   4 E[p (1 - p)] of a Beta over the cell's pass probability, whose counts halve every round:
-                a <- a / 2 + sum r, b <- b / 2 + sum (1 - r), from (2c, 2(1 - c)) with the cell's chance c. Ours.
+                a <- a / 2 + sum r, b <- b / 2 + sum (1 - r), from (2c, 2(1 - c)) with the chance c of the cell in the
+                whole pool. Ours; a scene's cells have counts of their own.
     spatialevo  max(.05, 1 - (A + .35 x 2) / (n + 2)) with the summed accuracy A of all n questions so far, accuracy of
                 numbers judged against a target of .5. SpatialEvo's scheduler, arXiv:2604.14144; the budget stays.
+                Departs: n and A are of a scene's cell, where SpatialEvo counts by task over all scenes, so a cell of
+                few questions stays near its prior; accuracy of numbers is MRA here.
 
 A scene's entry depends on that scene's questions alone, so another room in the pool changes no other entry. Our rules'
 numbers are coarse: most entries stay as they are from round to round, and what they feed need not run again.
@@ -142,11 +145,11 @@ def mean_signal(signals: Sequence[float]) -> float:
 
 
 def beta_counts(rows: Sequence[tuple[Question, ProbeRow]], before: tuple[float, float] | None) -> tuple[float, float]:
-    """Return a cell's Beta counts after a round; a cell met first starts from twice its chance."""
+    """Return a cell's Beta counts after a round; a cell met first comes from two questions at its chance."""
     a, b = before or (0.0, 0.0)
     if before is None:
-        chance = chance_of([question for question, _ in rows])
-        a, b = 4 * chance, 4 * (1 - chance)  # halved below
+        chance = mean(row.chance for _, row in rows)
+        a, b = 2 * chance, 2 * (1 - chance)
     right = sum(row.mean_accuracy for _, row in rows)
     return DECAY * a + right, DECAY * b + len(rows) - right
 

@@ -26,7 +26,7 @@ Template: TypeAlias = Literal["direct", "think"]
 class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     """How questions are put and answers are drawn: the params that draws, updates and evaluation share."""
 
-    agree: ClassVar[tuple[str, ...]] = ("template", "pixels", "temperature", "top_p")
+    agree: ClassVar[tuple[str, ...]] = ("template", "pixels", "temperature", "top_p", "max_tokens", "dtype")
     template: Annotated[
         Template,
         Meta(description="direct: the answer alone | think: a thought in <think>, then the answer in <answer>"),

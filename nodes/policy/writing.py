@@ -7,7 +7,7 @@ are put one at a time, so another one beside it changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 from msgspec import Meta, Struct
 
@@ -25,6 +25,10 @@ class Sampling(Struct, frozen=True, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(ge=0, le=2, description="0: the most probable text")] = 0.7
     top_p: Annotated[float, Meta(gt=0, le=1, description="share of the probability that is drawn from")] = 0.95
     max_tokens: Annotated[int, Meta(ge=1, le=65536, description="longest text", extra={"unit": "tokens"})] = 2048
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"], Meta(description="of a model; auto: a GPU where there is one")
+    ] = "cpu"
+    dtype: Annotated[Literal["float32", "bfloat16"], Meta(description="of a model while it computes")] = "float32"
 
 
 class Request(NamedTuple):
@@ -44,7 +48,7 @@ class Writer(Protocol):
         """Return `samples` texts a request."""
 
 
-def open_writer(policy: Policy | None, server: Server | None) -> Writer:
+def open_writer(policy: Policy | None, server: Server | None, sampling: Sampling) -> Writer:
     """Return what writes for a policy or through a server. Raises ValueError unless it is given exactly one."""
     if (policy is None) == (server is None):
         given = "both" if policy is not None else "neither"
@@ -58,14 +62,23 @@ def open_writer(policy: Policy | None, server: Server | None) -> Writer:
         return Recording(policy)
     if policy.family == "scripted":
         raise ValueError("policy of family 'scripted' answers and does not write, expected 'recorded' or a model")
-    return ModelWriter(policy)
+    if policy.digest is None:
+        return ModelWriter(policy, sampling.device, sampling.dtype)
+    key = policy.digest, sampling.device, sampling.dtype
+    if key not in _kept:  # scene after scene asks the same one in a process
+        _kept.clear()
+        _kept[key] = ModelWriter(policy, sampling.device, sampling.dtype)
+    return _kept[key]
+
+
+_kept: dict[tuple[str, str, str], ModelWriter] = {}
 
 
 class ModelWriter:
-    """Writes with a transformers model on the CPU."""
+    """Writes with a transformers model."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.model, self.processor = load_model(policy)
+    def __init__(self, policy: Policy, device: str = "cpu", dtype: str = "float32") -> None:
+        self.model, self.processor = load_model(policy, device, dtype)
         ends = {name: getattr(self.model.generation_config, name) for name in ("pad_token_id", "eos_token_id")}
         self.model.generation_config = type(self.model.generation_config)(**ends)
 
@@ -76,19 +89,20 @@ class ModelWriter:
     def _write(self, request: Request, sampling: Sampling, samples: int, seed: int) -> list[str]:
         import torch
 
-        inputs = self._inputs(request)
+        inputs = self._inputs(request).to(self.model.device, self.model.dtype)  # pictures in the model's type
         how = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
         if sampling.temperature == 0:
-            how, samples = {"do_sample": False}, 1
+            how = {"do_sample": False}
+        n_drawn = samples if sampling.temperature else 1
         number = int(digest(f"{seed}\n{request.text}".encode())[:15], 16)
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(number)
-            out = self.model.generate(**inputs, max_new_tokens=sampling.max_tokens, num_return_sequences=samples, **how)
+            out = self.model.generate(**inputs, max_new_tokens=sampling.max_tokens, num_return_sequences=n_drawn, **how)
         said = out[:, inputs["input_ids"].shape[1] :]
         texts: list[str] = self.processor.tokenizer.batch_decode(said, skip_special_tokens=True)
-        return texts
+        return texts if sampling.temperature else texts * samples
 
-    def _inputs(self, request: Request) -> dict:
+    def _inputs(self, request: Request) -> Any:
         from PIL import Image
 
         images = [Image.fromarray(image) for image in request.images]

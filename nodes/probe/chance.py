@@ -35,8 +35,9 @@ def blind_accuracy(blind: Judged) -> dict[str, float]:
 def chances(questions: Sequence[Question], blind: Mapping[str, float]) -> np.ndarray:
     """Return the chance of every question (Q,): what a guess is worth, or what was right blind in its cell if more.
 
-    Source: ours. The blind accuracy of a small cell is noisy, and the larger of two is biased upward: 40 blind rollouts
-    of two options, all guessed, come to .53 in the mean, not .5.
+    Source: ours; 1/k or the median's MRA alone would let a cell that is answered blind look learned. The blind accuracy
+    of a small cell is noisy, and the larger of two is biased upward: 40 blind rollouts of two options, all guessed,
+    come to .53 in the mean, not .5.
     """
     import numpy as np
 

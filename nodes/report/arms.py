@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SLACK = 1e-6  # accuracies are stored in float32
-AXES = ("trained", "tokens")
+AXES = ("trained", "generated", "tokens")
 
 
 class Curves(NamedTuple):

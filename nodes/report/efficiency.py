@@ -1,12 +1,14 @@
 """`report.efficiency`: how many questions of a plain arm one question of a rule's is worth.
 
     N_plain(a) / N_rule(a)   at fixed accuracies a, N(a) what an arm needs until its mean accuracy reaches a: questions
-                             trained on, or all tokens with those of probes
+                             trained on, questions generated, or all tokens with those of probes
 
 An arm's curve is its mean over seeds, made monotone by isotonic regression, linear between rounds. Intervals: 2,000
 bootstrap draws of seeds, the same for all arms, and of test scenes. The longer run of the plain arm, where there is
 one, goes on where the plain arm ends. Rules are compared with the balanced arm, which needs no feedback, by mean
-accuracy over all rounds: paired by seed, t-test, Holm over all rules that were tried.
+accuracy over all rounds, paired by seed and question. The variance of a mean is that over seeds and that over test
+scenes, which all seeds share, added; t with one degree of freedom less than seeds; Holm over all rules that were tried,
+whose number is told. Arms that are told what no rule knows are compared and not counted.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     plain: Annotated[str, Meta(description="the arm whose questions count as one")] = "uniform"
     longer: Annotated[str, Meta(description="the plain arm run on; empty: none")] = ""
     balanced: Annotated[str, Meta(description="the arm that rules have to beat")] = "equal"
+    told: Annotated[tuple[str, ...], Meta(description="arms that know what can be learned, if they are there")] = ()
     accuracies: Annotated[
         tuple[float, ...],
         Meta(description="at which needs are compared; none: 1/4, 1/2, 3/4 of the way of the plain arm and its end"),
@@ -42,8 +45,8 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ArmRow(Struct, frozen=True):
-    """One arm: `better` is its mean accuracy over all rounds less the balanced arm's, paired by seed, with its 95 %
-    interval and its p by Holm's method."""
+    """One arm: `better` is its mean accuracy over all rounds less the balanced arm's, with its 95 % interval and its p
+    by Holm's method."""
 
     arm: str
     seeds: int
@@ -75,23 +78,25 @@ class RatioRow(Struct, frozen=True):
 class Compared(Artifact):
     """The comparison: arms, ratios, how many rules were tried, and `efficiency.png`."""
 
-    type: ClassVar[str] = "efficiency/1"
+    type: ClassVar[str] = "efficiency/2"
     plain: ClassVar[str] = "nodes.plain:write_efficiency"
 
-    def __init__(self, arms: Sequence[ArmRow], ratios: Sequence[RatioRow], png: bytes) -> None:
-        self.arms, self.ratios, self.png = list(arms), list(ratios), png
+    def __init__(self, arms: Sequence[ArmRow], ratios: Sequence[RatioRow], tried: int, png: bytes) -> None:
+        self.arms, self.ratios, self.tried, self.png = list(arms), list(ratios), tried, png
 
     def write(self, w: Writer) -> None:
+        w.attrs = {"tried": self.tried}
         w.table("arms", self.arms, ArmRow)
         w.table("ratios", self.ratios, RatioRow)
         w.file("efficiency.png", self.png)
 
     @classmethod
     def open(cls, r: Reader) -> Compared:
-        return cls(r.table("arms", ArmRow), r.table("ratios", RatioRow), r.file("efficiency.png"))
+        return cls(r.table("arms", ArmRow), r.table("ratios", RatioRow), r.attrs["tried"], r.file("efficiency.png"))
 
     def summary(self) -> dict[str, Any]:
         return {
+            "rules_tried": self.tried,
             "arms": {row.arm: _sentence(row) for row in self.arms},
             "ratios": {
                 f"{axis} {accuracy:.3f}": {
@@ -104,7 +109,7 @@ class Compared(Artifact):
         }
 
 
-@node("report.efficiency", version=1, packages=("numpy", "scipy", "matplotlib"))
+@node("report.efficiency", version=2, packages=("numpy", "scipy", "matplotlib"))
 def efficiency(points: Collection[Points], *, params: Efficiency) -> Compared:
     """Compare the arms of an experiment.
 
@@ -120,8 +125,9 @@ def efficiency(points: Collection[Points], *, params: Efficiency) -> Compared:
         raise ValueError(f"report.efficiency: no arm {arm!r} among {', '.join(arms)}")
     levels = params.accuracies or default_accuracies(arms[params.plain])
     ratios = [row for axis in AXES for row in compare(arms, axis, levels, params)]
-    rows = arm_rows(arms, params)
-    return Compared(rows, ratios, draw(rows, ratios, arms))
+    tried = [arm for arm in arms if arm not in (params.plain, params.longer, params.balanced, *params.told)]
+    rows = arm_rows(arms, params.balanced, tried)
+    return Compared(rows, ratios, len(tried), draw(rows, ratios, arms))
 
 
 def compare(arms: Mapping[str, Curves], axis: str, levels: Sequence[float], params: Efficiency) -> list[RatioRow]:
@@ -162,44 +168,60 @@ def _ratio(plain: float, own: float) -> float:
     return plain / own if own else 1.0
 
 
-def arm_rows(arms: dict[str, Curves], params: Efficiency) -> list[ArmRow]:
-    """Return a row an arm, p values by Holm over all arms that are neither plain, longer nor balanced."""
-    from scipy import stats
-
-    means = {arm: curves.means()[:, 1:].mean(1) for arm, curves in arms.items()}  # (S,)
-    tried = [arm for arm in arms if arm not in (params.plain, params.longer, params.balanced)]
-    better, raw = {}, {}
-    for arm in arms:
-        difference = means[arm] - means[params.balanced]
-        mean, seeds = float(difference.mean()), len(difference)
-        half = float(stats.t.ppf(0.975, seeds - 1) * difference.std(ddof=1) / seeds**0.5) if seeds > 1 else float("nan")
-        better[arm] = (mean, mean - half, mean + half)
-        if arm in tried:
-            raw[arm] = float(stats.ttest_1samp(difference, 0).pvalue) if seeds > 1 else float("nan")
-    adjusted = holm(raw)
+def arm_rows(arms: dict[str, Curves], balanced: str, tried: Sequence[str]) -> list[ArmRow]:
+    """Return a row an arm, p values by Holm over the rules that were tried."""
+    base = arms[balanced]
+    differences = {
+        arm: Mean(curves.sums[:, 1:].mean(1) - base.sums[:, 1:].mean(1), base.sizes) for arm, curves in arms.items()
+    }
+    adjusted = holm({arm: differences[arm].p for arm in tried})
     rows = []
     for arm, curves in arms.items():
-        last = curves.means()[:, -1]
-        half = float(stats.t.ppf(0.975, len(last) - 1) * last.std(ddof=1) / len(last) ** 0.5) if len(last) > 1 else 0.0
-        mean = float(last.mean())
+        better, last = differences[arm], Mean(curves.sums[:, -1], curves.sizes)
         rows.append(
             ArmRow(
                 arm=arm,
-                seeds=len(last),
+                seeds=len(curves.sums),
                 trained=float(curves.cost["trained"][-1]),
                 tokens=float(curves.cost["tokens"][-1]),
                 first=float(curves.means()[:, 0].mean()),
-                last=mean,
-                last_low=mean - half,
-                last_high=mean + half,
+                last=last.mean,
+                last_low=last.mean - last.half,
+                last_high=last.mean + last.half,
                 old=float(curves.old[:, -1].mean()),
-                better=better[arm][0],
-                better_low=better[arm][1],
-                better_high=better[arm][2],
+                better=better.mean,
+                better_low=better.mean - better.half,
+                better_high=better.mean + better.half,
                 p=adjusted.get(arm, float("nan")),
             )
         )
     return rows
+
+
+class Mean:
+    """A mean over questions of S seeds, with half of its 95 % interval and the p of its being 0.
+
+    Its variance is that over seeds and that over test scenes, which are the same for all seeds, added: each alone would
+    call the other's luck a fact. Of one seed it is that over scenes.
+
+    Args:
+        sums: (S, C), summed over the questions of each scene.
+        sizes: (C,), questions of each scene.
+    """
+
+    def __init__(self, sums: np.ndarray, sizes: np.ndarray) -> None:
+        from scipy import stats
+
+        n_seeds, n_scenes = sums.shape
+        seeds = sums.sum(1) / sizes.sum()
+        self.mean = float(seeds.mean())
+        # of a ratio of sums over scenes, by what each scene has more than its size tells
+        more = sums.mean(0) - self.mean * sizes
+        over_scenes = n_scenes / max(1, n_scenes - 1) * float((more**2).sum()) / float(sizes.sum()) ** 2
+        over_seeds = float(seeds.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+        error, freedom = (over_scenes + over_seeds) ** 0.5, (n_seeds if n_seeds > 1 else n_scenes) - 1
+        self.half = float(stats.t.ppf(0.975, freedom)) * error if freedom and error else 0.0
+        self.p = float(2 * stats.t.sf(abs(self.mean) / error, freedom)) if freedom and error else float(self.mean == 0)
 
 
 def holm(p: dict[str, float]) -> dict[str, float]:

@@ -24,7 +24,10 @@ from nodes.select.drawing import best_first, check_enough, selected
 
 Measure: TypeAlias = Literal["pass_rate", "mean_accuracy", "p_geo", "majority_share"]
 Short: TypeAlias = Literal["nearest", "repeat", "fail"]
-SHORT = "too few in the band: take those closest to it as well | these alone, met several times | fail"
+SHORT = (
+    "too few in the band: take those closest to it as well | these alone, met several times by an update whose step"
+    " they are enough for | fail"
+)
 
 
 class Bounds(NamedTuple):

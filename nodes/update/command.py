@@ -38,6 +38,7 @@ from nodes.questions.question import Question, QuestionPool, pool_rows, question
 from nodes.rewards.reward import ACCURACY, Rewards
 from nodes.update.log_file import read_log
 from nodes.update.program import run_program
+from nodes.update.trainer import unchanged
 from nodes.update.update import Update
 
 PLACES = ("policy", "questions", "rewards", "rollout", "seed", "files", "scratch", "output")
@@ -75,14 +76,14 @@ class Command(Struct, frozen=True, forbid_unknown_fields=True):
     external=True,
 )
 def command(policy: Policy, questions: QuestionPool, *, params: Command, seed: int, scratch: Path) -> Update:
-    """Return the policy that the command makes of a policy and questions.
+    """Return the policy that the command makes of a policy and questions; without any it goes on as it is.
 
     Raises:
-        ValueError: no questions, the command failed (with its last lines), or what it wrote is no sound model.
+        ValueError: the command failed (with its last lines), or what it wrote is no sound model.
     """
     rows = pool_rows(questions)
     if not rows:
-        raise ValueError("update.command: 0 questions, expected at least 1")
+        return unchanged("update.command", policy, None, False)
     if not policy.tensors():
         raise ValueError(f"update.command: a policy of family {policy.family!r} has no weights, expected a model")
     check_frames(rows, params.rollout)

@@ -8,9 +8,12 @@ With gradient checkpointing a layer keeps its input alone. What torch and TRL ho
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from graph.node import Progress
 
 NUMBERS_A_TOKEN = 17  # kept for the backward pass, times the hidden size, in every layer
 MOMENTS = 2  # of AdamW, in float32
@@ -57,6 +60,14 @@ class Estimate(Struct, frozen=True):
             f" ({total:,} in all); {load.trained:,} of {load.parameters:,} parameters trained;"
             f" about {_size(self.memory_bytes)} of memory, {_size(self.stored_bytes)} to store"
         )
+
+
+def show(told: Estimate, progress: Progress | None) -> None:
+    """Tell what an update will take before it starts: in its log, and to whoever watches."""
+    print(told.line())
+    if progress is not None:
+        tokens, memory = told.tokens_a_step * told.steps / 1e6, told.memory_bytes / 1e9
+        progress(0, told.steps, million_tokens=tokens, memory_gb=memory, stored_gb=told.stored_bytes / 1e9)
 
 
 def estimate(load: Load, questions: int, steps: int, tokens_a_step: int, at_once: int, carry: bool) -> Estimate:

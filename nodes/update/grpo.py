@@ -20,7 +20,7 @@ from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_text
 from nodes.questions.question import Question, QuestionPool, pool_rows
 from nodes.rewards.reward import ACCURACY, Rewards, needs_of
 from nodes.update.companions import Companions
-from nodes.update.estimate import estimate, load_of
+from nodes.update.estimate import estimate, load_of, show
 from nodes.update.launch import Processes, check_shared, is_launcher, launch
 from nodes.update.launched import main as launched
 from nodes.update.lengths import Lengths, context_of, too_long
@@ -107,7 +107,7 @@ def grpo(
             return unchanged(KIND, policy, trainer, params.carry, note)
         made = _trainer(policy, model, processor, kept, pictures, reference, params, folder, seed)
         _check_enough(made, len(kept), params)
-        _tell(made, params, len(kept), max(length for length in lengths if length <= room))
+        _tell(made, params, len(kept), max(length for length in lengths if length <= room), progress)
         go_on(made, trainer, params.schedule_steps)
         log = run_trainer(made, Run(KIND, params.steps, ("reward", "loss"), progress, scratch), note)
         return Update(trained(policy, model, processor, kept), log, left_by(made, trainer, params.carry))
@@ -135,7 +135,7 @@ def _trainer(
         else None
     )
     scoring = Scoring(params.rewards, rows, companions)
-    with given_reference(reference):
+    with given_reference(reference, params.rollout.dtype):
         made = GRPOTrainer(
             model=model,
             reward_funcs=scoring.functions(),
@@ -172,13 +172,13 @@ def _settings(params: Grpo, folder: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _tell(made: Any, params: Grpo, n_questions: int, longest: int) -> None:
+def _tell(made: Any, params: Grpo, n_questions: int, longest: int, progress: Progress | None) -> None:
     """Print what the update will take."""
     each = longest + params.rollout.max_tokens
     rollouts = params.prompts * (params.group + (max(1, params.group // 2) if needs_of(params.rewards) else 0))
     at_once = made.args.per_device_train_batch_size * each
     load = load_of(made.model, made.args, made.ref_model)
-    print(estimate(load, n_questions, params.steps, rollouts * each, at_once, params.carry).line())
+    show(estimate(load, n_questions, params.steps, rollouts * each, at_once, params.carry), progress)
 
 
 def take_blanks(processor: Any) -> None:

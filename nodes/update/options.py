@@ -39,6 +39,7 @@ OURS = {
     **dict.fromkeys(("remove_unused_columns", "dataloader_num_workers", "dataset_text_field"), "rows are made late"),
     "ignore_data_skip": "a killed update goes on where it was",
     "model_init_kwargs": "the policy is an input",
+    **dict.fromkeys(("fsdp", "fsdp_config", "deepspeed"), "weights in shards are not put together again here"),
     "trust_remote_code": "code that comes with a policy is never run",
 }
 REFUSED = {  # whole families, by how their names start

@@ -27,13 +27,13 @@ def check_reference(beta: Any, reference: Policy | None) -> None:
 
 
 @contextmanager
-def given_reference(reference: Policy | None) -> Iterator[None]:
-    """Have TRL take this policy for its reference model, in all else as it handles its own."""
+def given_reference(reference: Policy | None, dtype: str) -> Iterator[None]:
+    """Have TRL take this policy for its reference model, held in `dtype`, in all else as it handles its own."""
     from trl.trainer import grpo_trainer
 
     kept = grpo_trainer.create_model_from_path
     if reference is not None:  # TRL calls it only for a KL term
-        grpo_trainer.create_model_from_path = lambda *_, **__: load_model(reference)[0]
+        grpo_trainer.create_model_from_path = lambda *_, **__: load_model(reference, dtype=dtype)[0]
     try:
         yield
     finally:

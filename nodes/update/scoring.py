@@ -51,6 +51,7 @@ class Scoring:
         if self._companions is not None:
             companions["shuffled"] = self._companions.of(self.trainer, indices)
         asked = [self._rows[index] for index in indices]
+        texts = [text.strip() for text in texts]  # as a probe's are
         return Batch(texts, asked, [len(one) for one in ids], indices, companions)
 
 

@@ -23,7 +23,7 @@ from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_text
 from nodes.questions.question import Question, QuestionPool, pool_rows
 from nodes.update.answer_labels import AnswerLabels, marks_answers
 from nodes.update.conversations import Talk, conversations
-from nodes.update.estimate import estimate, load_of
+from nodes.update.estimate import estimate, load_of, show
 from nodes.update.launch import Processes, check_shared, is_launcher, launch
 from nodes.update.launched import main as launched
 from nodes.update.lengths import Lengths, context_of, too_long
@@ -102,7 +102,7 @@ def sft(
         if not talks:
             return unchanged(KIND, policy, trainer, params.carry, note)
         made = _trainer(model, processor, talks, pictures, params, folder, seed)
-        _tell(made, params, talks)
+        _tell(made, params, talks, progress)
         go_on(made, trainer, params.schedule_steps)
         log = run_trainer(made, Run(KIND, params.steps, ("loss", "mean_token_accuracy"), progress, scratch), note)
         asked = [row for talk in talks for row in talk.rows]
@@ -158,10 +158,10 @@ def _note(rows: Sequence[Question], n_dropped: int, context: int, rollout: Rollo
     return "; ".join(filter(None, [too_long(n_dropped, context), told]))
 
 
-def _tell(made: Any, params: Sft, talks: Sequence[Talk]) -> None:
+def _tell(made: Any, params: Sft, talks: Sequence[Talk], progress: Progress | None) -> None:
     """Print what the update will take."""
     longest = max(talk.n_tokens for talk in talks)
     at_once = made.args.per_device_train_batch_size * longest
     n_questions = sum(len(talk.rows) for talk in talks)
     load = load_of(made.model, made.args)
-    print(estimate(load, n_questions, params.steps, params.batch * longest, at_once, params.carry).line())
+    show(estimate(load, n_questions, params.steps, params.batch * longest, at_once, params.carry), progress)

@@ -130,5 +130,5 @@ def test_nodes_of_a_round_agree_in_it(lab):
 
 
 def test_fields_that_agree_change_no_key():
-    assert Rollout.agree == ("template", "pixels", "temperature", "top_p")
+    assert Rollout.agree == ("template", "pixels", "temperature", "top_p", "max_tokens", "dtype")
     assert b"agree" not in canonical(Rollout()) and "agree" not in Rollout.__struct_fields__

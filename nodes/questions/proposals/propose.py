@@ -96,7 +96,7 @@ def propose(
         ServerError: the server gives no answer.
     """
     view = SceneView(scenes, params.thresholds, sample, params.distance)
-    writer = open_writer(policy, params.server)
+    writer = open_writer(policy, params.server, params.sampling)
     images = tuple(scenes.frames.rgb(frame) for frame in view.shown)
     text = proposal_text(view, params.per_scene, feedback)
     request = Request(text, images, "propose", scenes.id, tuple(view.whole_labels))

@@ -73,11 +73,29 @@ def test_a_posterior_halves_what_it_knew(small_pools: SmallPools) -> None:
     second = _feedback(small_pools.train, RATES, "posterior", first)
     for scene, entry in first.items():
         if "exists" in entry.counts:
-            # yes or no: c = 1/2, so 1 and 1 to begin with; all n right
+            # yes or no: c = 1/2, so 1 and 1 to begin with, halved; all n right
             templates = [row.template for row in small_pools.train[scene].rows if row.task == "exists"]
             n = templates.count("exists")
-            assert entry.counts["exists"] == (2 * 0.5 + n, 2 * 0.5)
-            assert second[scene].counts["exists"] == (0.5 * (1 + n) + n, 0.5)
+            assert entry.counts["exists"] == (0.5 + n, 0.5)
+            assert second[scene].counts["exists"] == (0.5 * (0.5 + n) + n, 0.25)
+
+
+def test_a_posterior_starts_from_the_chance_of_the_cell_in_all_scenes(some_question: Question) -> None:
+    # one number a scene, 2, 2 and 4: the median 2 earns 1, 1 and .1, so c = .7; of each scene alone it would be 1
+    rows = [
+        replace(some_question, id=f"n{n}", scene=f"s{n}", task="size", template="size", kind="number", options=(),
+                answer=answer, chance=0.0)
+        for n, answer in enumerate(("2", "2", "4"))
+    ]  # fmt: skip
+    asked = pool_of(rows)
+    found = compile_feedback(
+        probe_of(asked, mean_accuracy={"n0": 1.0, "n1": 0.0}, chance=dict.fromkeys(("n0", "n1", "n2"), 0.7)),
+        asked,
+        None,
+        params=Compile(rule="posterior"),
+    )
+    assert found["s0"].counts["size"] == pytest.approx((0.7 + 1, 0.3))
+    assert found["s1"].counts["size"] == pytest.approx((0.7, 0.3 + 1))
 
 
 def test_a_posterior_by_hand() -> None:

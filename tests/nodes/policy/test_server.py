@@ -248,10 +248,10 @@ def test_it_is_read_from_a_spec() -> None:
 
 def test_a_writer_is_a_policy_or_a_server() -> None:
     with pytest.raises(ValueError, match="neither of input policy and"):
-        open_writer(None, None)
+        open_writer(None, None, Sampling())
     from nodes.policy.scripted import scripted_policy
 
     with pytest.raises(ValueError, match="both of input policy"):
-        open_writer(scripted_policy({}), Server("https://host/v1", "m"))
+        open_writer(scripted_policy({}), Server("https://host/v1", "m"), Sampling())
     with pytest.raises(ValueError, match="answers and does not write"):
-        open_writer(scripted_policy({}), None)
+        open_writer(scripted_policy({}), None, Sampling())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nodes.report.arms import default_accuracies, needs, read_arms
-from nodes.report.efficiency import Compared, Efficiency, efficiency, holm
+from nodes.report.efficiency import Compared, Efficiency, Mean, efficiency, holm
 from nodes.report.points import PointRow, Points
 from store.collection import Collection
 from store.open import open_store
@@ -18,7 +18,10 @@ SCENES = [f"scene{number // 4}" for number in range(40)]
 
 def run(means: list[float], step: int, tokens: int = 1) -> Points:
     """A run whose accuracy after each round is given, `step` questions and `step` x `tokens` tokens a round."""
-    rows = [PointRow(r, 0, 0, r * step, r * step * tokens, accuracy=mean, old=0.5) for r, mean in enumerate(means)]
+    rows = [
+        PointRow(r, 3 * r * step, 0, r * step, r * step * tokens, accuracy=mean, old=0.5)
+        for r, mean in enumerate(means)
+    ]
     accuracy = np.zeros((len(means), len(SCENES)), dtype=np.float32)
     for r, mean in enumerate(means):
         accuracy[r] = mean  # every question the same: intervals over scenes are points
@@ -53,9 +56,8 @@ def test_a_rule_that_learns_twice_as_fast_is_worth_two():
 def test_tokens_of_probes_count():
     equal = run([0.5, 0.6, 0.7, 0.8, 0.9], 100, tokens=4)  # twice as fast by questions, four times as dear by tokens
     compared = efficiency(pool(uniform=run([0.5, 0.55, 0.6, 0.65, 0.7], 100), equal=equal), params=Efficiency())
-    assert {row.axis: row.ratio for row in compared.ratios if row.accuracy == 0.6} == pytest.approx(
-        {"trained": 2.0, "tokens": 0.5}
-    )
+    found = {row.axis: row.ratio for row in compared.ratios if row.accuracy == 0.6}
+    assert found["trained"] == pytest.approx(2.0) and found["tokens"] == pytest.approx(0.5)
 
 
 def test_the_longer_run_shows_what_the_plain_arm_never_reaches():
@@ -78,7 +80,7 @@ def test_the_plain_arm_passes_every_accuracy_that_nobody_chose():
         arms = read_arms(pool(uniform=run(means, 100), equal=run(means, 100)))
         assert default_accuracies(arms["uniform"]) == pytest.approx(levels)
         compared = efficiency(pool(uniform=run(means, 100), equal=run(means, 100)), params=Efficiency())
-        assert [row.ratio for row in compared.ratios] == pytest.approx([1.0] * 8)
+        assert [row.ratio for row in compared.ratios] == pytest.approx([1.0] * 12)
 
 
 def test_the_longer_run_counts_from_where_the_plain_arm_ends():
@@ -98,6 +100,30 @@ def test_rules_are_compared_with_the_balanced_arm_by_holm():
     rows = {row.arm: row for row in efficiency(points, params=Efficiency()).arms}
     assert rows["progress"].better == pytest.approx(0.1) and rows["uniform"].better == pytest.approx(-0.1)
     assert np.isnan(rows["uniform"].p) and np.isnan(rows["equal"].p)  # neither is a rule that was tried
+    assert rows["progress"].p == 0  # no seed and no scene says otherwise
+
+
+def test_arms_that_are_told_are_compared_and_not_counted():
+    rounds = {"uniform": [0.5, 0.5], "equal": [0.5, 0.6], "oracle": [0.5, 0.9], "band": [0.5, 0.7]}
+    points = pool(**{arm: run(means, 1) for arm, means in rounds.items()})
+    made = efficiency(points, params=Efficiency(told=("oracle", "absent")))
+    rows = {row.arm: row for row in made.arms}
+    assert made.tried == 1 and np.isnan(rows["oracle"].p) and rows["oracle"].better == pytest.approx(0.3)
+    assert made.summary()["rules_tried"] == 1
+
+
+def test_seeds_and_scenes_both_make_a_mean_uncertain():
+    # two scenes of 2 questions, two seeds: sums 1, 0 and 1, 2; by seed .25 and .75, in the mean by scene 1 and 1
+    over_seeds = Mean(np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([2, 2]))
+    assert over_seeds.mean == 0.5
+    # seeds: variance .125, of their mean .0625; scenes: none; t of one degree of freedom, 12.706 x .25
+    assert over_seeds.half == pytest.approx(12.706 * 0.25, abs=1e-3)
+    # both seeds 2 and 0: no variance over seeds; scenes have 1 more and 1 less than their size tells: 2 x 2 / 16 = .25
+    over_scenes = Mean(np.array([[2.0, 0.0], [2.0, 0.0]]), np.array([2, 2]))
+    assert over_scenes.half == pytest.approx(12.706 * 0.5, abs=1e-3)
+    # t = .5 / .5 = 1 of one degree of freedom: p = .5
+    assert over_scenes.p == pytest.approx(0.5)
+    assert Mean(np.zeros((2, 3)), np.array([1, 1, 1])).p == 1
 
 
 def test_an_arm_that_lacks_a_seed_is_refused():

@@ -93,9 +93,13 @@ def test_a_program_that_is_not_there_is_told(small_pools: SmallPools, small_poli
         command(small_policy, small_pools.train, params=absent, seed=1, scratch=tmp_path)
 
 
-def test_nothing_to_train_or_to_train_on_is_refused(small_pools: SmallPools, small_policy: Policy, tmp_path) -> None:
-    with pytest.raises(ValueError, match="0 questions, expected at least 1"):
-        command(small_policy, Collection(Questions, {}), params=params("trains"), seed=1, scratch=tmp_path)
+def test_without_questions_the_policy_goes_on(small_pools: SmallPools, small_policy: Policy, tmp_path, capsys) -> None:
+    update = command(small_policy, Collection(Questions, {}), params=params("trains"), seed=1, scratch=tmp_path)
+    assert update.weights is small_policy and "goes on as it is" in update.log.note
+    assert "update.command: no questions" in capsys.readouterr().out
+
+
+def test_what_has_no_weights_is_refused(small_pools: SmallPools, tmp_path) -> None:
     with pytest.raises(ValueError, match="family 'scripted' has no weights"):
         command(scripted_policy({}), small_pools.train, params=params("trains"), seed=1, scratch=tmp_path)
 

@@ -28,6 +28,7 @@ def test_a_spec_gives_options_of_any_plain_type() -> None:
         ("output_dir", "logs"),
         ("temperature", "params.rollout.temperature"),
         ("generation_kwargs", "params.rollout"),
+        ("deepspeed", "in shards"),
     ],
 )
 def test_what_is_ours_is_refused_with_the_spec(name: str, word: str) -> None:

@@ -82,10 +82,10 @@ def test_the_log_has_rewards_by_step_and_task_and_no_clock(small_pools: SmallPoo
 
     def progress(done: int, total: int, **numbers: float) -> None:
         seen.append((done, total))
-        assert numbers.keys() == {"reward", "loss"}
+        assert numbers.keys() == ({"reward", "loss"} if done else {"million_tokens", "memory_gb", "stored_gb"})
 
     log = grpo(small_policy, small_pools.train, params=GRPO, seed=5, progress=progress).log
-    assert seen == [(1, 2), (2, 2)]
+    assert seen == [(0, 2), (1, 2), (2, 2)]
     assert set(log.metrics) >= {"reward", "loss", "tokens", "frac_reward_zero_std"}
     assert (log.metrics["tokens"] > 12 * 20).all()  # of one step: 12 rollouts of more than 20 tokens each
     assert log.metrics["reward"].shape == (2,) and any(name.startswith("acc/") for name in log.metrics)
@@ -107,6 +107,32 @@ def test_qwen_policies_train_on_several_frames_and_long_answers(small_pools: Sma
     learned = grpo(warmed.weights, questions, params=params, seed=1)
     assert any((values != warmed.weights.tensors()[name]).any() for name, values in policy.tensors().items())
     assert {"rewards/accuracy/mean", "rewards/format/mean"} <= learned.log.metrics.keys()
+
+
+@pytest.mark.parametrize("train", ["sft", "grpo"])
+def test_in_bfloat16_weights_stay_whole_and_a_reference_is_held_in_it(
+    train: str, small_pools: SmallPools, small_policy: Policy
+) -> None:
+    rollout = Rollout(dtype="bfloat16")
+    if train == "sft":
+        update = sft(small_policy, small_pools.train, params=Sft(steps=2, batch=2, rollout=rollout), seed=5)
+    else:
+        params = Grpo(steps=2, prompts=4, group=3, rewards=(WORDY,), rollout=rollout, trl={"beta": 0.1})
+        update = grpo(small_policy, small_pools.train, None, small_policy, params=params, seed=5)
+        assert np.isfinite(update.log.metrics["kl"]).all()
+    before, after = small_policy.tensors(), update.weights.tensors()
+    assert {name: values.dtype for name, values in after.items()} == {n: v.dtype for n, v in before.items()}
+    assert any((after[name] != before[name]).any() for name in before)
+
+
+def test_what_an_update_takes_is_told_before_it_starts(small_pools: SmallPools, small_policy: Policy) -> None:
+    told: list[tuple[int, int, dict]] = []
+    sft(
+        small_policy, small_pools.train, params=SFT, seed=5, progress=lambda *at, **numbers: told.append((*at, numbers))
+    )
+    done, total, numbers = told[0]
+    assert (done, total) == (0, 2) and numbers.keys() == {"million_tokens", "memory_gb", "stored_gb"}
+    assert all(value > 0 for value in numbers.values())
 
 
 def test_what_clocks_made_is_dropped_and_gaps_are_nan() -> None:
