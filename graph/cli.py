@@ -14,6 +14,7 @@ from store.errors import StoreError
 INTERRUPTED = 130
 # Each is a file in graph/commands; only the one that is called is imported.
 COMMANDS = {
+    "init": "write a small experiment to begin with",
     "run": "run a spec; only what is not in the store is computed",
     "plan": "say what a run would find, compute, and why",
     "why": "say why a node would run, with the diffs of edited code",

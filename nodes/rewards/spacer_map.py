@@ -5,9 +5,9 @@
 
 S_map, by category: the closest pairs first, each 1 - d / (10 sqrt 2), over the larger of both counts; categories
 weighted by how many objects they truly have. Source: SpaceR, arXiv:2504.01805. Departs: the true map holds the
-categories that the question names; R_acc is exact or MRA, without the paper's WER, ROUGE and regression for types of
-questions that `qa.load` does not take; a map that is no JSON of pairs of numbers is worth 0, where the paper's code looks
-for numbers in it.
+categories that the question names; accuracy is exact or MRA, without the paper's WER, ROUGE and regression for types of
+questions that `qa.load` does not take; a map that is no JSON of pairs of numbers is worth 0, where the paper's code
+looks for numbers in it.
 
 Known flaw: right counts at random places score .63-.74, so drawing anything pays. `map` is ours without it.
 """
