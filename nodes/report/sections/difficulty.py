@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from nodes.feedback.progress import CellProgress
 from nodes.probe.probe import Probe
-from nodes.questions.question import Questions, cell_of
+from nodes.questions.question import Questions, cell_of, pool_rows
 from nodes.report.sections.chart import diagonal, heat, lines, shares
-from nodes.report.sections.section import Material, Section, charts_html, render, series
+from nodes.report.sections.section import Material, Section, charts_html, render, shown
 from store.collection import Collection
 
+Drawn: TypeAlias = tuple[str, str, dict[str, Any]]
+"""A chart: the id of its element, its caption, its spec."""
 BINS = 10
 
 
@@ -30,54 +34,44 @@ def section(material: Material) -> Section | None:
     return Section("Difficulty", 30, charts_html(captions) + render("signals.html.j2", rows=_signals(material)), charts)
 
 
-def _probes(material: Material) -> list[tuple[str, int | None, Probe]]:
-    found = [(given, material.open(given, Probe)) for given in material.of(Probe)]
-    return [(series(material, given), given.round, probe) for given, probe in found if probe is not None]
+def _probes(material: Material) -> list[tuple[str, list[tuple[int, Probe]]]]:
+    """Return the probes of each series with their rounds."""
+    return [
+        (name, [(one.round or 0, probe) for one in own if (probe := material.open(one, Probe)) is not None])
+        for name, own in shown(material, material.of(Probe))
+    ]
 
 
-def _pass_rates(material: Material):
-    by_series: dict[str, list[dict]] = {}
-    for name, round, probe in _probes(material):
-        counts = Counter(
-            min(BINS - 1, int(row.pass_rate * BINS)) for row in probe.rows if row.pass_rate == row.pass_rate
-        )
-        by_series.setdefault(name, []).extend(
-            {
-                "round": round or 0,
-                "pass rate": f"{b / BINS:.1f}-{(b + 1) / BINS:.1f}",
-                "share": counts[b] / counts.total(),
-            }
-            for b in range(BINS)
-            if counts
-        )
-    for number, (name, rows) in enumerate(by_series.items()):
-        yield (
-            f"pass-rates-{number}",
-            f"Pass rate of {name}, shares of each round",
-            heat(rows, "round", "pass rate", "share"),
-        )
+def _pass_rates(material: Material) -> Iterator[Drawn]:
+    for number, (name, probes) in enumerate(_probes(material)):
+        rows = []
+        for round, probe in probes:
+            known = [row.pass_rate for row in probe.rows if row.pass_rate == row.pass_rate]
+            counts = Counter(min(BINS - 1, int(rate * BINS)) for rate in known)
+            rows += [
+                {"round": round, "pass rate": f"{b / BINS:.1f}-{(b + 1) / BINS:.1f}", "share": counts[b] / len(known)}
+                for b in range(BINS)
+                if known
+            ]
+        caption = f"Pass rate of {name}, shares of each round"
+        yield f"pass-rates-{number}", caption, heat(rows, "round", "pass rate", "share")
 
 
-def _mixes(material: Material):
-    by_series: dict[str, list[dict]] = {}
-    for given in material.of(Collection[Questions]):
-        if given.round is None:
-            continue
-        pool = material.open(given, Collection[Questions])
-        if pool is None:
-            continue
-        counts = Counter(cell_of(row.task, row.template) for scene in pool for row in pool[scene].rows)
-        by_series.setdefault(series(material, given), []).extend(
-            {"round": given.round, "cell": cell, "questions": n} for cell, n in sorted(counts.items())
-        )
-    for number, (name, rows) in enumerate(by_series.items()):
+def _mixes(material: Material) -> Iterator[Drawn]:
+    pools = [given for given in material.of(Collection[Questions]) if given.round is not None]
+    for number, (name, own) in enumerate(shown(material, pools)):
+        rows = []
+        for given in own:
+            pool = material.open(given, Collection[Questions])
+            asked = pool_rows(pool) if pool is not None else []
+            counts = Counter(cell_of(row.task, row.template) for row in asked)
+            rows += [{"round": given.round, "cell": cell, "questions": n} for cell, n in sorted(counts.items())]
         yield f"mix-{number}", f"Questions of {name} by cell", shares(rows, "round", "questions", "cell")
 
 
-def _progress(material: Material):
-    last = {series(material, given): given for given in material.of(CellProgress)}  # holds all rounds before it
-    for number, (name, given) in enumerate(last.items()):
-        learned = material.open(given, CellProgress)
+def _progress(material: Material) -> Iterator[Drawn]:
+    for number, (name, own) in enumerate(shown(material, material.of(CellProgress))):
+        learned = material.open(own[-1], CellProgress)  # the last holds all rounds before it
         if learned is None:
             continue
         rows = [
@@ -88,12 +82,11 @@ def _progress(material: Material):
         yield f"progress-{number}", f"What {name} knows of each cell", lines(rows, "round", "over chance", "cell")
 
 
-def _calibration(material: Material):
-    last = {name: probe for name, _, probe in _probes(material)}
-    for number, (name, probe) in enumerate(last.items()):
+def _calibration(material: Material) -> Iterator[Drawn]:
+    for number, (name, probes) in enumerate(_probes(material)):
         rows = [
             {"confidence": row.confidence, "accuracy": row.accuracy, "signal": row.signal, "rollouts": row.n}
-            for row in probe.bins
+            for row in (probes[-1][1].bins if probes else ())
         ]
         if rows:
             caption = f"Is {name} right as often as it is sure, in its last round"
@@ -101,5 +94,6 @@ def _calibration(material: Material):
 
 
 def _signals(material: Material) -> list[dict]:
-    last = {name: probe for name, _, probe in _probes(material)}
-    return [{"of": name, "row": row} for name, probe in last.items() for row in probe.calibration]
+    return [
+        {"of": name, "row": row} for name, probes in _probes(material) if probes for row in probes[-1][1].calibration
+    ]

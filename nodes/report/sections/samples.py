@@ -10,14 +10,15 @@ from typing import NamedTuple
 
 from nodes.probe.probe import Probe, ProbeRow
 from nodes.questions.pages.page import Album, Card, Scenes, card_of, picture_px, sample
-from nodes.questions.question import Questions
+from nodes.questions.question import Question, Questions
 from nodes.report.sections.section import Given, Material, Section, render, series
 from nodes.rollouts.rollouts import Rollouts
 from nodes.scenes.scene import Scene
 from store.artifact import Artifact
 from store.collection import Collection
 
-PER_ROUND = 20
+PER_ROUND = 20  # of three rounds; fewer where there are more
+MOST_ROUNDS = 24
 MASTERED, HOPELESS = 0.9, 0.1
 
 
@@ -39,51 +40,58 @@ class Sample(NamedTuple):
     said: list[Said]
 
 
+class Asked(NamedTuple):
+    """The rollouts of one round: the probe's rows and what was said by id, the pool, and the questions shown."""
+
+    given: Given
+    probe: Mapping[str, ProbeRow]
+    said: Mapping[str, list[Said]]
+    pool: Mapping[str, Questions]
+    rows: list[tuple[str, Question]]
+
+
 def section(material: Material) -> Section | None:
     """Return the section, None where nothing was rolled out."""
-    chosen = list(_chosen(material))
-    drawn = [(given, probe, said, place, row, pool) for given, probe, said, pool in chosen for place, row in pool[1]]
-    if not drawn:
-        return None
+    asked = _asked(material)
     scenes = Scenes(lambda cls: Rooms(material))
-    edge = picture_px(row for *_, row, _ in drawn)
-    albums: dict[str, Album] = {}
-    samples, pictures = [], {}
-    for given, probe, said, place, row, (opened, _) in drawn:
-        album = albums.setdefault(given.label, Album(opened, edge, prefix=f"s{len(albums)}-"))
-        of = series(material, given)
-        samples.append(
-            _sample(card_of(place, row, scenes, album), of, given.round, probe.get(row.id), said.get(row.id, []))
-        )
-    for album in albums.values():
+    edge = picture_px(row for one in asked for _, row in one.rows)
+    samples: list[Sample] = []
+    pictures: dict[str, tuple[str, int, int]] = {}
+    for number, one in enumerate(asked):
+        album = Album(one.pool, edge, prefix=f"s{number}-")
+        of = series(material, one.given)
+        samples += [_sample(card_of(place, row, scenes, album), of, one, row.id) for place, row in one.rows]
         pictures.update(album.embedded)
-    return Section("Samples", 50, render("samples.html.j2", samples=samples, pictures=pictures))
+    return Section("Samples", 50, render("samples.html.j2", samples=samples, pictures=pictures)) if samples else None
 
 
-def _sample(card: Card, of: str, round: int | None, row: ProbeRow | None, said: list[Said]) -> Sample:
+def _sample(card: Card, of: str, asked: Asked, name: str) -> Sample:
+    row, round = asked.probe.get(name), asked.given.round
     rate = row.pass_rate if row is not None and row.pass_rate == row.pass_rate else None
     difficulty = "" if rate is None else "easy" if rate >= MASTERED else "hard" if rate <= HOPELESS else "between"
-    return Sample(card, of, "" if round is None else str(round), difficulty, rate, said)
+    return Sample(card, of, "" if round is None else str(round), difficulty, rate, asked.said.get(name, []))
 
 
-def _chosen(material: Material) -> Iterator[tuple[Given, Mapping[str, ProbeRow], Mapping[str, list[Said]], tuple]]:
-    """Yield the rollouts of some rounds: which they are, the probe's rows, what was said, and a sample of the pool."""
+def _asked(material: Material) -> list[Asked]:
     probes = {(given.run, given.variant, given.round): given for given in material.of(Probe)}
     by_series: dict[str, list[Given]] = {}
     for given in material.of(Rollouts):
         by_series.setdefault(series(material, given), []).append(given)
-    for own in by_series.values():
-        for given in dict.fromkeys((own[0], own[len(own) // 2], own[-1])):
-            rollouts = material.open(given, Rollouts)
-            pool = material.input(given, "questions", Collection[Questions])
-            if rollouts is None or pool is None:
-                continue
-            known = probes.get((given.run, given.variant, given.round))
-            probe = material.open(known, Probe) if known is not None else None
-            ids = {row.id for row in rollouts.rows}
-            rows = {scene: [row for row in pool[scene].rows if row.id in ids] for scene in pool}
-            opened = {scene: pool[scene] for scene in pool}
-            yield given, probe.by_id() if probe else {}, _said(rollouts, probe), (opened, sample(rows, PER_ROUND))
+    shown = [given for own in by_series.values() for given in dict.fromkeys((own[0], own[len(own) // 2], own[-1]))]
+    asked = []
+    for given in shown[:MOST_ROUNDS]:
+        rollouts = material.open(given, Rollouts)
+        pool = material.input(given, "questions", Collection[Questions])
+        if rollouts is None or pool is None:
+            continue
+        known = probes.get((given.run, given.variant, given.round))
+        probe = material.open(known, Probe) if known is not None else None
+        ids = {row.id for row in rollouts.rows}
+        opened = {scene: pool[scene] for scene in pool}
+        rows = {scene: [row for row in questions.rows if row.id in ids] for scene, questions in opened.items()}
+        n = max(3, PER_ROUND * 3 // min(len(shown), MOST_ROUNDS))
+        asked.append(Asked(given, probe.by_id() if probe else {}, _said(rollouts, probe), opened, sample(rows, n)))
+    return asked
 
 
 def _said(rollouts: Rollouts, probe: Probe | None) -> dict[str, list[Said]]:

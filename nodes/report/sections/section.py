@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from store.artifact import Artifact
 
 A = TypeVar("A", bound=Artifact)
+MOST_SERIES = 8
 TEMPLATES = Path(__file__).parent
 POOL_TEMPLATES = TEMPLATES.parents[1] / "questions" / "pages"
 
@@ -52,6 +53,14 @@ def series(material: Material, given: Given) -> str:
     """Return what a line of a chart is called: node, variant, and which of two runs."""
     variant = f"@{given.variant}" if given.variant else ""
     return f"{given.node}{variant}{'' if len(material.runs) == 1 else ', ' + 'AB'[given.run]}"
+
+
+def shown(material: Material, given: Sequence[Any]) -> list[tuple[str, list[Any]]]:
+    """Return what belongs to each line of a chart, of the first lines: an experiment may have a hundred variants."""
+    by_series: dict[str, list[Any]] = {}
+    for one in given:
+        by_series.setdefault(series(material, one), []).append(one)
+    return list(by_series.items())[:MOST_SERIES]
 
 
 def render(template: str, **content: Any) -> str:
