@@ -165,12 +165,13 @@ def _graph(past: Past, lines: Sequence[Account]) -> str:
         return ""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.svg"
-        draw_picture(_overview(past, lines), path, STATES)
+        draw_picture(overview(past, lines), path, STATES)
         text = path.read_text(encoding="utf-8")
     return text[text.index("<svg") :]
 
 
-def _overview(past: Past, lines: Sequence[Account]) -> Overview:
+def overview(past: Past, lines: Sequence[Account]) -> Overview:
+    """Return a run's graph, a box a node, from its records alone."""
     last = {split_label(label)[0]: label for label in past.outcomes}  # of the last round
     rounds = {node: split_label(label)[2] for node, label in last.items()}
     loop = f"rounds 1–{max((round for round in rounds.values() if round), default=1)}"
@@ -178,22 +179,38 @@ def _overview(past: Past, lines: Sequence[Account]) -> Overview:
         Box(line.node, line.kind.rpartition("/")[2], _state(line), loop if rounds[line.node] else "", False)
         for line in lines
     ]
+    order = {line.node: place for place, line in enumerate(lines)}
     arrows = []
     for node, label in last.items():
         for name in (past.action(label) or {}).get("inputs", {}):
             read = [split_label(other) for other in past.reads(label, name)]
-            for source in dict.fromkeys(other for other, _, _ in read):
-                turns = {round for other, _, round in read if other == source}
-                arrows.append(_arrow(source, node, turns, rounds[node]))
+            arrows += _arrow(node, rounds[node], [(source, round) for source, _, round in read], order)
     return Overview(boxes, list(dict.fromkeys(arrows)))
 
 
-def _arrow(source: str, node: str, turns: set[int | None], round: int | None) -> Arrow:
-    """Return the arrow of what a node of this round reads, which came from these rounds of the source."""
-    known = {turn for turn in turns if turn is not None}
-    is_back = round is not None and bool(known) and round not in known
-    turn = "-1" if is_back else "all" if round is None and len(known) > 1 else "last" if round is None and known else ""
-    return Arrow(source, node, turn, is_back)
+def _arrow(
+    node: str, round: int | None, read: Sequence[tuple[str, int | None]], order: Mapping[str, int]
+) -> list[Arrow]:
+    """Return the arrow of one input of a node in a round, none if nothing tells where it came from.
+
+    Args:
+        read: nodes and rounds that gave what was read; several nodes where one passed on what another gave, of which
+            the last before the reader is meant.
+        order: of nodes, producers before consumers.
+    """
+    before = [(source, turn) for source, turn in read if order[source] < order[node] and _is_now(turn, round)]
+    earlier = [(source, turn) for source, turn in read if not _is_now(turn, round)]
+    if not before and not earlier:
+        return []
+    source = max(before or earlier, key=lambda one: order[one[0]])[0]
+    turns = {turn for other, turn in read if other == source and turn is not None}
+    if not before:
+        return [Arrow(source, node, "-1", True)]
+    return [Arrow(source, node, ("all" if len(turns) > 1 else "last") if turns and round is None else "", False)]
+
+
+def _is_now(turn: int | None, round: int | None) -> bool:
+    return turn is None or round is None or turn == round
 
 
 def _state(line: Account) -> str:

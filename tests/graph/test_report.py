@@ -9,7 +9,7 @@ import pytest
 from graph.accounts import account, total
 from graph.errors import ExportError, RunError
 from graph.history import Past
-from graph.report import Material, draw_report
+from graph.report import Material, draw_report, overview
 from graph.runs import Runs
 from tests.graph.conftest import LOOP
 
@@ -70,6 +70,22 @@ def test_two_runs_stand_side_by_side(lab):
     page = draw_report(lab.store, runs)
     assert all(run in page for run in runs) and page.count('class="graph"><svg') == 2 and "experiment.seed=8" in page
     assert "A: 5 nodes" in page and "B: 5 nodes" in page
+
+
+def test_a_node_that_passes_on_what_it_was_given_closes_no_circle(lab):
+    # clip gives what it was given, so its digest is that of sum: by digests alone, who reads sum may read either
+    spec = (
+        '[experiment]\nname = "passing"\n[nodes.data]\nkind = "TOYS:make_list"\n'
+        '[nodes.sum]\nkind = "TOYS:total"\ninputs = { items = "data" }\n'
+        '[nodes.clip]\nkind = "TOYS:clip"\ninputs = { numbers = "sum" }\n'
+        '[nodes.again]\nkind = "TOYS:clip"\ninputs = { numbers = "clip" }\n'
+    )
+    result = lab.run(spec)
+    assert result.outputs["sum"] == result.outputs["clip"] == result.outputs["again"]
+    past = Past(lab.store, result.run)
+    arrows = {(arrow.source, arrow.target) for arrow in overview(past, account(lab.store, past)).arrows}
+    assert arrows == {("data", "sum"), ("sum", "clip"), ("clip", "again")}
+    assert ">again<" in draw_report(lab.store, [result.run])
 
 
 def test_what_failed_is_told(lab):
