@@ -8,12 +8,15 @@ from typing import Any
 
 Rows = Sequence[dict[str, Any]]
 HEIGHT = 260
+TICKS = 11  # of the axis of rounds or steps, at most
 POINTS = 200  # rows of a chart whose points are drawn
 
 
 def lines(rows: Rows, x: str, y: str, colour: str, band: tuple[str, str] | None = None, zero: bool = False) -> dict:
     """Return lines with points, one a value of `colour`, with a band between two fields of each row."""
-    across = {"field": x, "type": "quantitative", "axis": {"tickMinStep": 1}, "scale": {"nice": False}}
+    met = sorted({row[x] for row in rows})
+    ticks = met[:: -(-len(met) // TICKS) or 1]
+    across = {"field": x, "type": "quantitative", "axis": {"values": ticks, "format": "d"}, "scale": {"nice": False}}
     shared = {"x": across, "color": {"field": colour, "type": "nominal", "title": None}}
     up = {"field": y, "type": "quantitative", "scale": {"zero": zero}, "title": y}
     layers: list[dict] = []
