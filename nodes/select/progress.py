@@ -1,10 +1,10 @@
 """`select.progress`: quotas by learning progress, and within a cell what the policy gets neither right nor wrong.
 
 Source: ours, measured: with feedback into synthesis and a rate that falls over all rounds better than equal cells, in
-test rooms (README); alone, on a pool of which a tenth has random answers, a third goes to these, which change as well. A fifth of n
-is equal by cell, the rest follows |learning progress| of `feedback.progress`, all equal in the first round. The band
-guards against mastered questions and, by its lower end, against wrong labels; it is not corrected for chance, which
-would drop cells that start at chance and can be learned.
+test rooms (README); of a pool of which a tenth has random answers a third goes to these, which change as well. A fifth
+of n is equal by cell, the rest follows |learning progress| of `feedback.progress`, all equal in the first round. The
+band guards against mastered questions and, by its lower end, against wrong labels; it is not corrected for chance,
+which would drop cells that start at chance and can be learned.
 """
 
 from __future__ import annotations
