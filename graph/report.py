@@ -89,8 +89,13 @@ class Material:
 
     def input(self, given: Given, name: str, cls: type[A]) -> A | None:
         """Return what an instance read by the name of its function's parameter, None if that is not known or gone."""
-        digest = (self._pasts[given.run].action(given.label) or {}).get("inputs", {}).get(name)
+        digest = self.read(given, name)
         return self._open(f"{name} of {given.label}", digest, cls) if digest else None
+
+    def read(self, given: Given, name: str) -> str:
+        """Return the digest of what an instance read by that name, "" if that is not known."""
+        digest: str = (self._pasts[given.run].action(given.label) or {}).get("inputs", {}).get(name, "")
+        return digest
 
     def _open(self, what: str, digest: str, cls: type[A]) -> A | None:
         try:

@@ -73,7 +73,7 @@ def _sample(card: Card, of: str, asked: Asked, name: str) -> Sample:
 
 
 def _asked(material: Material) -> list[Asked]:
-    probes = {(given.run, given.variant, given.round): given for given in material.of(Probe)}
+    probes = {(given.run, material.read(given, "rollouts")): given for given in material.of(Probe)}
     by_series: dict[str, list[Given]] = {}
     for given in material.of(Rollouts):
         by_series.setdefault(series(material, given), []).append(given)
@@ -84,7 +84,7 @@ def _asked(material: Material) -> list[Asked]:
         pool = material.input(given, "questions", Collection[Questions])
         if rollouts is None or pool is None:
             continue
-        known = probes.get((given.run, given.variant, given.round))
+        known = probes.get((given.run, given.digest))
         probe = material.open(known, Probe) if known is not None else None
         ids = {row.id for row in rollouts.rows}
         opened = {scene: pool[scene] for scene in pool}

@@ -48,6 +48,9 @@ class Material(Protocol):
     def input(self, given: Any, name: str, cls: type[A]) -> A | None:
         """Return what an instance read by the name of its function's parameter."""
 
+    def read(self, given: Any, name: str) -> str:
+        """Return the digest of that, "" if it is not known."""
+
 
 def series(material: Material, given: Given) -> str:
     """Return what a line of a chart is called: node, variant, and which of two runs."""

@@ -31,6 +31,13 @@ params = { samples = 4 }
 [nodes.probe]
 kind = "probe.confidence"
 inputs = { rollouts = "rollouts", questions = "asked" }
+[nodes.anchors]
+kind = "rollouts.draw"
+inputs = { policy = "policy", questions = "asked" }
+params = { samples = 1 }
+[nodes.anchor_probe]
+kind = "probe.confidence"
+inputs = { rollouts = "anchors", questions = "asked" }
 [nodes.update]
 kind = "KINDS:improve"
 inputs = { policy = "update[-1] | policy", questions = "asked" }

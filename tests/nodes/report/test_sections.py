@@ -76,6 +76,9 @@ def test_text_from_data_is_text(hostile):
     assert "{{ 7 * 7 }}" in page and "</article>" in page
     assert re.search(r"sha256-[A-Za-z0-9+/=]{44}' 'sha256-", page)
     charts_of(page)  # is whole, whatever a task is called
+    assert "could not be drawn" not in page
+    # each has the probe of its own rollouts: four, and one
+    assert ">4 rollouts<" in page and ">1 rollout<" in page
 
 
 def test_a_chart_holds_no_number_that_json_lacks():
@@ -118,13 +121,13 @@ def test_a_browser_draws_all_charts_and_runs_no_script_of_the_data(browser, host
     assert browser.execute_script("return window.hacked === undefined")
     assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
-    # four questions of rounds 1 and 2
+    # four questions of rounds 1 and 2, of two that roll out
     shown = "return [...document.querySelectorAll('article.sample')].filter(card => !card.hidden).length"
-    assert browser.execute_script(shown) == 2 * len(ASKED)
+    assert browser.execute_script(shown) == 4 * len(ASKED)
     choose = "const s = document.querySelector('select[data-filter=' + arguments[0] + ']'); s.value = arguments[1];" \
              "s.dispatchEvent(new Event('change'))"  # fmt: skip
     browser.execute_script(choose, "task", "plain")
-    assert browser.execute_script(shown) == 4
+    assert browser.execute_script(shown) == 8
     browser.execute_script(choose, "round", "2")
-    assert browser.execute_script(shown) == 2
-    assert browser.execute_script("return document.getElementById('shown').textContent") == "2 questions"
+    assert browser.execute_script(shown) == 4
+    assert browser.execute_script("return document.getElementById('shown').textContent") == "4 questions"
