@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from nodes.evaluate.scores import Scores
 from nodes.report.curve import Curve
 from nodes.report.sections.chart import lines
-from nodes.report.sections.section import Material, Section, charts_html, render, series
+from nodes.report.sections.section import MOST_SERIES, Given, Material, Section, charts_html, render, series
 
 
 def section(material: Material) -> Section | None:
@@ -18,14 +19,17 @@ def section(material: Material) -> Section | None:
     if curves := _curves(material):
         captions["accuracy-curve"] = "Accuracy by round, with 95 % intervals by scene; round 0 is before the loop"
         charts["accuracy-curve"] = lines(curves, "round", "accuracy", "line", ("low", "high"))
-    tasks = [
-        {"round": given.round, "accuracy": interval.mean, "task": f"{task} ({series(material, given)})"}
-        for given, scores in scored
-        if given.round is not None
-        for task, interval in scores.table.items()
-        if task != "overall"
-    ]
-    if tasks:
+    inside = [(given, scores) for given, scores in scored if given.round is not None]
+    if len({series(material, given) for given, _ in inside}) > MOST_SERIES:
+        captions["accuracy-arms"] = "Accuracy by round, means of the variants that are alike up to the first comma"
+        charts["accuracy-arms"] = lines(_means(material, inside), "round", "accuracy", "variants")
+    elif inside:
+        tasks = [
+            {"round": given.round, "accuracy": interval.mean, "task": f"{task} ({series(material, given)})"}
+            for given, scores in inside
+            for task, interval in scores.table.items()
+            if task != "overall"
+        ]
         captions["accuracy-tasks"] = "Accuracy by round and task"
         charts["accuracy-tasks"] = lines(tasks, "round", "accuracy", "task")
     if not scored and not charts:
@@ -42,6 +46,17 @@ def section(material: Material) -> Section | None:
     ]
     names = sorted({task for row in rows for task in row["table"]}, key=lambda task: (task != "overall", task))
     return Section("Accuracy", 10, charts_html(captions) + render("accuracy.html.j2", rows=rows, tasks=names), charts)
+
+
+def _means(material: Material, scored: Sequence[tuple[Given, Scores]]) -> list[dict]:
+    found: dict[tuple[str, int], list[float]] = {}
+    for given, scores in scored:
+        arm = series(material, given).partition(",")[0]
+        found.setdefault((arm, given.round or 0), []).append(scores.overall.mean)
+    return [
+        {"variants": f"{arm} ({len(values)})", "round": round, "accuracy": sum(values) / len(values)}
+        for (arm, round), values in found.items()
+    ]
 
 
 def _curves(material: Material) -> list[dict]:

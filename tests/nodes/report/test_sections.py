@@ -81,6 +81,18 @@ def test_text_from_data_is_text(hostile):
     assert ">4 rollouts<" in page and ">1 rollout<" in page
 
 
+def test_many_variants_are_told_by_their_means(tmp_path):
+    text = SPEC.replace("KINDS", str(KINDS)).replace("rounds = 3", "rounds = 1")
+    (tmp_path / "many.toml").write_text(
+        f'{text}\n[variants]\n"experiment.seed" = [1, 2, 3, 4, 5]\n[variants.arms.a]\n'
+        '[variants.arms.b]\n"nodes.qa.params" = { per_scene = 6 }\n'
+    )
+    page = draw(tmp_path / "many.toml", tmp_path / "store")
+    rows = charts_of(page)["accuracy-arms"]["data"]["values"]
+    assert {(row["variants"], row["round"]) for row in rows} == {("eval@a (5)", 1), ("eval@b (5)", 1)}
+    assert "could not be drawn" not in page
+
+
 def test_a_chart_holds_no_number_that_json_lacks():
     spec = chart.lines([{"x": 1, "y": float("nan"), "c": "a"}, {"x": 2, "y": 0.5, "c": "a"}], "x", "y", "c")
     assert json.dumps(spec, allow_nan=False) and spec["data"]["values"][0]["y"] is None
