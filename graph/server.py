@@ -81,6 +81,7 @@ def make_app(store: Store, token: str = "") -> Starlette:
     """Return the application. Without a token it answers on loopback's names alone."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
+    from starlette.middleware.base import BaseHTTPMiddleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
     from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
     from starlette.routing import Route
@@ -111,8 +112,6 @@ def make_app(store: Store, token: str = "") -> Starlette:
 
     async def not_found(request: Request, error: Exception) -> Response:
         return PlainTextResponse(f"{error}\n", 404)
-
-    from starlette.middleware.base import BaseHTTPMiddleware
 
     hosts = [] if token else [Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False)]
     return Starlette(

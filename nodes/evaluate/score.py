@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import nan
-from statistics import median
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -15,9 +14,9 @@ from nodes.evaluate.answers import Answers
 from nodes.evaluate.benchmark import Benchmark
 from nodes.evaluate.intervals import total_intervals
 from nodes.evaluate.marks import Line, Mark, Marks
+from nodes.probe.chance import guesses
 from nodes.questions.kept import Kept
 from nodes.questions.question import Question, pool_rows
-from nodes.rewards.accuracy import mra
 
 LONGEST = 20_000  # characters of an answer that are read: no authors' program lets a policy say as much
 
@@ -44,24 +43,23 @@ def score(answers: Answers, questions: Kept, blind: Answers | None = None, *, pa
     blindly = [mark.official for mark in _marks(benchmark, rows, blind)] if blind is not None else [nan] * len(rows)
     tasks = Counter(row.task for row in rows)
     totals = {**{task: {task: 1.0} for task in sorted(tasks)}, **benchmark.totals(tasks)}
-    lines = _lines(marks, blindly, guesses(rows), [mark.task for mark in marks], totals)
+    lines = _lines(marks, blindly, chances(rows), [mark.task for mark in marks], totals)
     templates = Counter(mark.template for mark in marks)
     if len(templates) > 1:
         parts = {name: {name: 1.0} for name in sorted(templates)}
-        lines += _lines(marks, blindly, guesses(rows), [mark.template for mark in marks], parts)
+        lines += _lines(marks, blindly, chances(rows), [mark.template for mark in marks], parts)
     missing = Counter(row.reason for row in questions.rows)
     missing.update(why.partition(":")[0] for why in answers.dropped.values())
     return Marks(marks, lines, totals, missing, answers.contaminated)
 
 
-def guesses(rows: Sequence[Question]) -> list[float]:
-    """Return what guessing scores at each question: 1 in k options; of numbers, MRA of the median of their task."""
-    numbers: dict[str, list[float]] = {}
+def chances(rows: Sequence[Question]) -> list[float]:
+    """Return what guessing scores at each question: 1 in k options; of numbers, the mean MRA of their task's median."""
+    tasks: dict[str, list[Question]] = {}
     for row in rows:
-        if row.kind == "number":
-            numbers.setdefault(row.task, []).append(float(row.answer))
-    middle = {task: median(values) for task, values in numbers.items()}
-    return [mra(middle[row.task], float(row.answer)) if row.kind == "number" else row.chance for row in rows]
+        tasks.setdefault(row.task, []).append(row)
+    found = {row.id: chance for own in tasks.values() for row, chance in zip(own, guesses(own), strict=True)}
+    return [found[row.id] for row in rows]
 
 
 def _marks(benchmark: Benchmark, rows: Sequence[Question], answers: Answers) -> list[Mark]:

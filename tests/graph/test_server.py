@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import signal
 import time
 import urllib.error
@@ -16,6 +15,7 @@ import pytest
 
 from graph.runs import Runs
 from graph.server import SHARE, Pages, is_loopback
+from tests.browser import chromium
 from tests.graph.conftest import LOOP
 
 SLOW = """
@@ -187,17 +187,7 @@ def test_a_page_is_drawn_no_more_often_than_its_share(lab, going_on):
 
 
 def test_a_browser_follows_without_being_asked_again(lab, going_on):
-    driver = shutil.which("chromedriver")
-    if driver is None or shutil.which("chromium") is None:
-        pytest.skip("no chromium and chromedriver here")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with serving(lab) as address, webdriver.Chrome(options=options, service=Service(driver)) as chrome:
+    with serving(lab) as address, chromium() as chrome:
         chrome.get(f"{address}/runs/{going_on}")
         chrome.execute_script("window.same = true")
         assert "going on" in chrome.find_element("tag name", "header").text

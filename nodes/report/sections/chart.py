@@ -12,18 +12,18 @@ TICKS = 11  # of the axis of rounds or steps, at most
 POINTS = 200  # rows of a chart whose points are drawn
 
 
-def lines(rows: Rows, x: str, y: str, colour: str, band: tuple[str, str] | None = None, zero: bool = False) -> dict:
+def lines(rows: Rows, x: str, y: str, colour: str, band: tuple[str, str] | None = None) -> dict:
     """Return lines with points, one a value of `colour`, with a band between two fields of each row."""
     met = sorted({row[x] for row in rows})
     ticks = met[:: -(-len(met) // TICKS) or 1]
     across = {"field": x, "type": "quantitative", "axis": {"values": ticks, "format": "d"}, "scale": {"nice": False}}
     shared = {"x": across, "color": {"field": colour, "type": "nominal", "title": None}}
-    up = {"field": y, "type": "quantitative", "scale": {"zero": zero}, "title": y}
+    up = {"field": y, "type": "quantitative", "scale": {"zero": False}, "title": y}
     layers: list[dict] = []
     if band is not None:
         low, high = band
         edges = {
-            "y": {"field": low, "type": "quantitative", "scale": {"zero": zero}, "title": y},
+            "y": {"field": low, "type": "quantitative", "scale": {"zero": False}, "title": y},
             "y2": {"field": high},
         }
         layers.append({"mark": {"type": "area", "opacity": 0.15}, "encoding": {**shared, **edges}})

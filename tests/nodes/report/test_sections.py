@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import time
 
 import pytest
@@ -15,6 +14,7 @@ from graph.run import run
 from graph.spec import load_spec
 from nodes.report.sections import chart
 from store.open import open_store
+from tests.browser import chromium
 from tests.nodes.report.hostile import ASKED, SCRIPT, write_spec
 from tests.test_loop import KINDS, SPEC
 
@@ -100,17 +100,7 @@ def test_a_chart_holds_no_number_that_json_lacks():
 
 @pytest.fixture(scope="module")
 def browser():
-    driver = shutil.which("chromedriver")
-    if driver is None or shutil.which("chromium") is None:
-        pytest.skip("no chromium and chromedriver here")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(driver)) as chrome:
+    with chromium() as chrome:
         yield chrome
 
 
