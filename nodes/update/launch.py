@@ -41,6 +41,9 @@ LAUNCHED = "DATAFLOW_LAUNCHED"  # stands in the environment of a process that wa
 LAUNCHED_MODULE = "nodes.update.launched"  # who launches names its `main` in depends=
 JOB, PROGRESS, DONE, FAILED, CODE = "job.json", "progress.jsonl", "done", "failed", "code"
 
+# The end of a package's text. A package that was read in part, or never, would hide its other modules elsewhere on the
+# path: they are found after those that were read.
+REST_OF_PACKAGE = b"\n__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 ROOT_CAUSE = re.compile(r"rank *: (\d+) .*exitcode *: (-?\d+) ")
 
 
@@ -160,7 +163,8 @@ def _write_code(folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(source.text)
     for package in [path for path in folder.rglob("*") if path.is_dir()]:
-        (package / "__init__.py").touch()  # else a package elsewhere on the path would hide this one
+        with open(package / "__init__.py", "ab") as file:
+            file.write(REST_OF_PACKAGE)
 
 
 def _reason(folder: Path, processes: int) -> Exception | None:

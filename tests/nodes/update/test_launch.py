@@ -4,6 +4,7 @@ something is; what breaks in one of them ends both, and is told in a line."""
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -97,10 +98,20 @@ def test_processes_import_the_texts_that_this_one_does(tmp_path: Path, monkeypat
     from graph.importer import Importer
     from graph.source import Project, Source
 
+    files, code = tmp_path / "files", tmp_path / "code"
+    for name in ("mine/__init__", "mine/unread", "mine/deep/late", "mine/deep/__init__", "mine/deep/unread"):
+        path = files / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("A = 'file'")
     project = Project()
     for module, is_package in (("mine", True), ("mine.deep.late", False)):
-        project.sources[module] = Source(module, module, f"/gone/{module}.py", b"A = 1\n", "", is_package)
-    monkeypatch.setattr("sys.meta_path", [Importer(project)])
-    _write_code(tmp_path)
-    found = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.py")}
-    assert found == {"mine/__init__.py": "A = 1\n", "mine/deep/__init__.py": "", "mine/deep/late.py": "A = 1\n"}
+        project.sources[module] = Source(module, module, f"/gone/{module}.py", b"A = 'read'", "", is_package)
+    with monkeypatch.context() as changed:
+        changed.setattr("sys.meta_path", [Importer(project)])
+        _write_code(code)
+
+    asked = "import mine, mine.unread, mine.deep.late, mine.deep.unread as deep; "
+    asked += "print(mine.A, mine.unread.A, mine.deep.late.A, deep.A)"
+    env = {"PYTHONPATH": f"{code}:{files}"}
+    told = subprocess.run([sys.executable, "-c", asked], env=env, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["read", "file", "read", "file"]
