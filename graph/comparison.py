@@ -8,7 +8,7 @@ differ in the experiment's seed alone are one row: mean and standard deviation o
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from graph.rounds import Instance, unroll_variants
@@ -107,18 +107,18 @@ def _facts(store: Store, instance: Instance, outputs: Mapping[str, str]) -> dict
     if instance.node.kind is None or instance.label not in outputs:
         return {}
     summary: dict[str, Any] = store.open(outputs[instance.label], instance.node.kind.gives).summary()
-    return {f"{instance.node.name}.{name}": text for name, text in _numbers(summary)}
+    return {f"{instance.node.name}.{name}": " ".join(map(_round, values)) for name, values in numbers_of(summary)}
 
 
-def _numbers(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield what is a number, or a short list of numbers, in tables and tables in them."""
+def numbers_of(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Sequence[float]]]:
+    """Yield what is a number, or a short list of numbers, in tables and tables in them, by dotted name."""
     for key, value in facts.items():
         if isinstance(value, Mapping):
-            yield from _numbers(value, f"{prefix}{key}.")
+            yield from numbers_of(value, f"{prefix}{key}.")
         elif _is_number(value):
-            yield f"{prefix}{key}", _round(value)
+            yield f"{prefix}{key}", [value]
         elif isinstance(value, (list, tuple)) and 0 < len(value) <= 3 and all(map(_is_number, value)):
-            yield f"{prefix}{key}", " ".join(map(_round, value))
+            yield f"{prefix}{key}", value
 
 
 def _is_number(value: Any) -> bool:

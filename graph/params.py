@@ -149,6 +149,8 @@ def _find_named(hint: Any, value: Any, folder: Path) -> Any:
     """Return a plain value in which names of registered objects are tables of what was found. Raises KindError."""
     if not mentions_named(hint):
         return value
+    if typing.get_origin(hint) in (typing.Annotated, typing.Union, types.UnionType):
+        return _find_named(next(one for one in alternatives(hint) if mentions_named(one)), value, folder)
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) is Named and isinstance(value, str):
         base = getattr(value, "folder", folder)
@@ -159,7 +161,7 @@ def _find_named(hint: Any, value: Any, folder: Path) -> Any:
         return {key: _find_named(arguments[-1], item, folder) for key, item in value.items()}
     if isinstance(value, list):
         return [_find_named(arguments[0], item, folder) for item in value]
-    return next((_find_named(one, value, folder) for one in arguments if mentions_named(one)), value)
+    return value
 
 
 def named_in(value: Any) -> Iterator[Named]:

@@ -19,6 +19,7 @@ from graph.rest import LISTED, lost_lines
 from graph.rounds import Instance, unroll
 from graph.runs import End, Root, RunLog, put_result
 from graph.spec import Spec
+from graph.tracking import Tracking, check_trackers
 from store.manifest import Entry
 from store.objects import LocalObjects
 from store.open import Store, type_name
@@ -32,7 +33,7 @@ class Result(msgspec.Struct, frozen=True):
     """What a run gave: `digest` is that of all outputs together.
 
     `unsent` says why outputs were not passed on to shared stores, by label; `left_out` which elements failed that may,
-    and which others were left out for that, a line each.
+    and which others were left out for that, a line each; `untold` of which trackers did not take its curves.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Result(msgspec.Struct, frozen=True):
     seconds: float
     unsent: dict[str, str] = {}
     left_out: list[str] = []
+    untold: list[str] = []
 
 
 def run(
@@ -73,11 +75,13 @@ def run(
     lookup = Lookup(spec, store, instances)
     if only is not None:
         check_inputs(lookup, only)
+    check_trackers(spec)
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     mark_format(store.objects)
     log = RunLog(store, Root(spec.experiment.name, str(spec.path), spec.text, settings, started, lookup.stored))
     began = time.monotonic()
-    events = Events(log, *listeners)
+    tracking = Tracking(spec, store, instances, log.id) if spec.report.to else None
+    events = Events(log, *filter(None, [tracking]), *listeners)
     team = make_team(store, events)
     driver = Driver(spec, lookup, events, forced, team)
     status, digest = "failed", ""
@@ -98,6 +102,8 @@ def run(
                 log.end(End(status, digest, round(seconds, 3), driver.computed, driver.found))
             finally:
                 driver.queue.close()
+                if tracking is not None:
+                    tracking.close()
     except OSError as error:  # its disk is full, say: the nodes that failed of it are told too
         import traceback  # only who fails waits for it
 
@@ -108,7 +114,10 @@ def run(
     if until is None and only is None:  # a part of the results must not stand for all of them
         store.refs.move(spec.experiment.name, digest)
     unsent = team.unsent if team is not None else {}
-    return Result(log.id, digest, lookup.outputs, driver.computed, driver.found, seconds, unsent, driver.left_out)
+    untold = tracking.untold if tracking is not None else []
+    return Result(
+        log.id, digest, lookup.outputs, driver.computed, driver.found, seconds, unsent, driver.left_out, untold
+    )
 
 
 def _tell_pushes(listeners: tuple[Listener, ...], done: int, total: int) -> None:

@@ -19,6 +19,7 @@ from graph.reference import REFERENCE
 from graph.registry import registered
 from graph.settings import Compute
 from graph.spec import Experiment
+from graph.tracker import Report
 from graph.variants import ARMS, VARIANT_NAME
 from store.open import type_name
 
@@ -29,9 +30,11 @@ LEFT_OUT: Schema = {"if": {"type": "boolean"}, "then": {"const": False}, "else":
 def make_schema() -> Schema:
     """Return the schema of specs that name kinds of this installation."""
     kinds = _all_kinds()
-    names, definitions = describe_structs([Experiment, Compute, Terms, *(kind.params for kind in kinds.values())])
-    experiment, compute, terms = names[:3]
-    params = dict(zip(kinds, names[3:]))
+    names, definitions = describe_structs(
+        [Experiment, Compute, Report, Terms, *(kind.params for kind in kinds.values())]
+    )
+    *tables, terms = names[:4]
+    params = dict(zip(kinds, names[4:]))
     definitions["reference"] = {
         "type": "string",
         "pattern": rf"^(\s*{_plain(REFERENCE)}\s*(\|\s*{_plain(REFERENCE)}\s*)*)?$",
@@ -47,7 +50,7 @@ def make_schema() -> Schema:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "dataflow spec",
         "type": "object",
-        "properties": _describe_tables(experiment, compute),
+        "properties": _describe_tables(*tables),
         "additionalProperties": False,
         "if": {"required": ["extends"]},
         "else": {
@@ -61,7 +64,7 @@ def make_schema() -> Schema:
     }
 
 
-def _describe_tables(experiment: str, compute: str) -> Schema:
+def _describe_tables(experiment: str, compute: str, report: str) -> Schema:
     return {
         "extends": {"type": "string", "description": "another spec, that this one is laid over"},
         "experiment": refer(experiment),
@@ -75,6 +78,7 @@ def _describe_tables(experiment: str, compute: str) -> Schema:
             "additionalProperties": False,
         },
         "compute": refer(compute),
+        "report": refer(report),
     }
 
 

@@ -16,11 +16,12 @@ from graph.kinds import forget_kinds
 from graph.node_table import NodeReader, NodeSpec
 from graph.params import Mistakes, check_keys, read_params
 from graph.settings import Compute, check_resources, place_of, read_compute
+from graph.tracker import Report
 from graph.variants import Variant, apply_variant, read_variants
 from store.errors import Unacceptable
 from store.refs import check_name
 
-TABLES = {"experiment", "tables", "nodes", "rounds", "variants", "store", "compute"}
+TABLES = {"experiment", "tables", "nodes", "rounds", "variants", "store", "compute", "report"}
 MAX_ROUNDS = 9999  # graph.labels.round_key has four digits
 
 
@@ -50,6 +51,7 @@ class Spec(msgspec.Struct, frozen=True):
     store: str | None
     shared: tuple[str, ...] | None
     compute: Compute
+    report: Report = Report()
     rounds: dict[int, dict[str, msgspec.Struct]] = {}
     variants: dict[str, Spec] = {}
     variant: Variant | None = None
@@ -91,13 +93,17 @@ def _read_spec(document: Document, mistakes: Mistakes) -> Spec:
     experiment = _read_experiment(tables, mistakes)
     store, shared = _read_stores(tables, document.path, mistakes)
     compute = read_compute(document, mistakes)
+    table = document.tables.get("report", {})
+    report = read_params(Report, table, mistakes, "report", document.path.parent.absolute()) or Report()
     reader = NodeReader(document, mistakes)
     nodes = reader.read_nodes()
     rounds = reader.read_rounds(nodes, experiment.rounds) if "rounds" in tables else {}
     for node in nodes.values():
         check_resources(node.name, node.resources, compute, mistakes)
     origins = mistakes.origins
-    return Spec(document.path, document.text, experiment, nodes, store, shared, compute, rounds, origins=origins)
+    return Spec(
+        document.path, document.text, experiment, nodes, store, shared, compute, report, rounds, origins=origins
+    )
 
 
 def _read_experiment(tables: dict[str, Any], mistakes: Mistakes) -> Experiment:

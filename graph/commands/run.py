@@ -59,7 +59,7 @@ def main(options: argparse.Namespace) -> int:
         f"run {result.run}: {result.computed} computed, {result.found} found, {result.seconds:.2f} s\n"
         f"result {result.digest}"
     )
-    for line in result.left_out:
+    for line in [*result.left_out, *result.untold]:
         print(line, file=sys.stderr)
     for line in tell_traffic(store, result):
         print(line)

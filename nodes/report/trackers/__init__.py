@@ -1,0 +1,1 @@
+"""Trackers: curves shown by other tools, a file each."""

@@ -1,0 +1,46 @@
+"""Weights & Biases: a run in the project of the experiment's name; variants are runs of one group.
+
+Who it is sent to, or that it stays here (WANDB_MODE=offline), is wandb's own to know: `wandb login`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graph.tracker import Axis, Tracked
+
+
+class WandB:
+    """Logs numbers, each against its own axis: wandb's step would be one for all, and may only grow."""
+
+    needs = "wandb"
+
+    def __init__(self, tracked: Tracked) -> None:
+        import wandb
+
+        tracked.folder.mkdir(parents=True, exist_ok=True)
+        self._run = wandb.init(
+            project=tracked.experiment,
+            name=tracked.name,
+            group=tracked.run if tracked.variant else None,
+            config={"spec": tracked.spec, "variant": tracked.variant},
+            dir=str(tracked.folder),
+            reinit="create_new",
+            settings=wandb.Settings(console="off", silent=True),
+        )
+        self._known: set[str] = set()
+
+    def log(self, axis: Axis, place: int, numbers: Mapping[str, float], seconds: float) -> None:
+        """Log them beside their place."""
+        group = next(iter(numbers)).partition("/")[0]
+        if group not in self._known:
+            self._known.add(group)
+            self._run.define_metric(f"{group}/{axis}")
+            self._run.define_metric(f"{group}/*", step_metric=f"{group}/{axis}")
+        self._run.log({**numbers, f"{group}/{axis}": place, "seconds": seconds})
+
+    def close(self) -> None:
+        """Finish the run."""
+        self._run.finish()

@@ -1,0 +1,152 @@
+"""Curves to trackers: which points, what a run of found things tells, and that no run fails of a tracker."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+import pytest
+
+from graph.errors import RunError, SpecError
+
+RECORDER = """
+import json
+from pathlib import Path
+
+
+class Recorder:
+    needs = "json"
+
+    def __init__(self, tracked):
+        if "refuse" in tracked.experiment:
+            raise OSError("no such\\nserver")
+        tracked.folder.mkdir(exist_ok=True)
+        self.path = tracked.folder / f"{tracked.variant or 'all'}.jsonl"
+
+    def log(self, axis, place, numbers, seconds):
+        assert seconds > 1.7e9 and numbers
+        with self.path.open("a") as file:
+            file.write(json.dumps([axis, place, numbers]) + "\\n")
+
+    def close(self):
+        self.path.with_suffix(".closed").touch()
+
+
+class Lacking(Recorder):
+    needs = "no_such_package_at_all"
+"""
+KINDS = """
+import time
+
+from msgspec import Struct
+from graph.node import Progress, node
+from store.artifact import Artifact
+
+
+class Score(Artifact):
+    type = "score/1"
+
+    def __init__(self, value):
+        self.value = value
+
+    def write(self, w):
+        w.attrs = {"value": self.value}
+
+    @classmethod
+    def open(cls, r):
+        return cls(r.attrs["value"])
+
+    def summary(self):
+        return {"accuracy": {"all": [self.value, 0.0, 1.0]}, "name": "x", "n": 3, "sure": True}
+
+
+class Params(Struct, frozen=True):
+    gain: float = 0.125
+
+
+@node("mine.train", version=1)
+def train(before: Score | None, *, params: Params, progress: Progress) -> Score:
+    for n in range(3):
+        progress(n + 1, 3, loss=1 / (n + 1))
+        time.sleep(0.12)
+    return Score((before.value if before else 0.25) + params.gain)
+"""
+SPEC = """
+[experiment]
+name = "tracked"
+rounds = 2
+[report]
+to = ["recorder.py:Recorder"]
+[nodes.update]
+kind = "mine.py:train"
+inputs = { before = "update[-1]" }
+"""
+
+
+@pytest.fixture
+def tracked(lab):
+    (lab.folder / "recorder.py").write_text(RECORDER)
+    (lab.folder / "mine.py").write_text(textwrap.dedent(KINDS))
+    return lab
+
+
+def points(lab, name="all"):
+    path = lab.folder / "curves" / f"{name}.jsonl"
+    assert path.with_suffix(".closed").exists()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.unlink()
+    return [(axis, place, numbers) for axis, place, numbers in lines]
+
+
+def test_steps_are_counted_on_over_the_rounds_and_facts_stand_at_their_round(tracked) -> None:
+    tracked.run(SPEC)
+    told = points(tracked)
+    steps = {place: numbers for axis, place, numbers in told if axis == "step"}
+    assert steps == {n: {"update.steps/loss": 1 / ((n - 1) % 3 + 1)} for n in range(1, 7)}
+    rounds = [(place, numbers) for axis, place, numbers in told if axis == "round"]
+    assert rounds == [
+        (1, {"update/accuracy.all": 0.375, "update/n": 3}),
+        (2, {"update/accuracy.all": 0.5, "update/n": 3}),
+    ]
+
+
+def test_what_was_found_is_told_too_and_nothing_of_it_is_in_a_key(tracked) -> None:
+    without = tracked.run(SPEC.replace('to = ["recorder.py:Recorder"]', "to = []"))
+    found = tracked.run(SPEC)
+    assert (found.computed, found.found, found.digest) == (0, 2, without.digest)
+    assert [(axis, place) for axis, place, _ in points(tracked)] == [("round", 1), ("round", 2)]
+
+
+def test_each_variant_has_curves_of_its_own(tracked) -> None:
+    tracked.run(SPEC + '[variants]\n"nodes.update.params.gain" = [0.125, 0.25]\n')
+    assert {path.name for path in (tracked.folder / "curves").glob("*.jsonl")} == {
+        "gain=0.125.jsonl",
+        "gain=0.25.jsonl",
+    }
+    assert points(tracked, "gain=0.25")[-1] == ("round", 2, {"update/accuracy.all": 0.75, "update/n": 3})
+
+
+def test_a_tracker_that_fails_is_told_of_and_costs_no_run(tracked) -> None:
+    result = tracked.run(SPEC.replace('name = "tracked"', 'name = "refused"'))
+    assert result.computed == 2
+    assert result.untold == ["[report] went on without recorder.py:Recorder: OSError: no such server"]
+
+
+def test_curves_are_closed_where_a_run_fails(tracked) -> None:
+    with pytest.raises(RunError):
+        tracked.run(SPEC + '[nodes.bad]\nkind = "TOYS:quit_early"\n')
+    assert points(tracked)
+
+
+def test_mistakes_are_told_before_anything_runs(tracked) -> None:
+    for said, expected in {
+        '["tensorbord"]': "no tracker is named 'tensorbord'; did you mean 'tensorboard'?",
+        '["recorder.py:Recoder"]': "has no 'Recoder'; did you mean 'Recorder'?",
+        '"wandb"': "[report] to = 'wandb': expected list, got str",
+    }.items():
+        with pytest.raises(SpecError, match=r"\[report\]") as told:
+            tracked.load(SPEC.replace('["recorder.py:Recorder"]', said))
+        assert expected in str(told.value)
+    with pytest.raises(SpecError, match="needs the package no_such_package_at_all: pip install no_such_package_at_all"):
+        tracked.run(SPEC.replace("Recorder", "Lacking"))
+    assert not list((tracked.folder / "store" / "runs").glob("*"))
