@@ -7,8 +7,9 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-from graph.dask_worker import forbid_retries, sees, versions
+from graph.dask_worker import forbid_retries, has_dashboard, sees, versions
 from graph.errors import ClusterError
 from graph.spec import Compute
 from store.objects import LocalObjects
@@ -70,6 +71,21 @@ def join(address: str, timeout: float) -> Any:
         client.close(timeout=1)
         raise
     return _hasten(client)
+
+
+def find_dashboard(client: Any) -> str:
+    """Return the address of Dask's dashboard, "" where there is none."""
+    from distributed.utils import format_dashboard_link
+
+    try:
+        if not client.run_on_scheduler(has_dashboard):
+            return ""
+        port = client.scheduler_info()["services"]["dashboard"]
+        host = "127.0.0.1" if client.cluster is not None else urlsplit(client.scheduler.address).hostname
+        link: str = format_dashboard_link(host, port)  # as Dask's configuration says, behind a proxy too
+        return link
+    except Exception:  # a cluster of another make: nothing that runs needs it
+        return ""
 
 
 def _silence() -> None:

@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from graph.dask_client import check_store, join, start_local
+from graph.dask_client import check_store, find_dashboard, join, start_local
 from graph.dask_worker import decode_outcomes, run_task, stop_run, stop_run_here
 from graph.errors import ClusterError
 from graph.failures import classify_error
 from graph.spec import Compute
-from graph.task import Failure, Outcome, Report, Task
+from graph.task import Failure, Outcome, Report, Show, Task, show_nobody
 
 JOIN_S = 5.0  # for a cluster that should be there
 REJOIN_S = 60.0  # for one that was: a scheduler that is started again, workers that come back
@@ -32,11 +32,13 @@ STOP_S = 6.0  # a second more than children have to end
 class DaskCluster:
     """Dask workers, in this process or at an address; started or joined when first asked for."""
 
-    def __init__(self, compute: Compute, report: Report) -> None:
+    def __init__(self, compute: Compute, report: Report, show: Show = show_nobody) -> None:
         self._compute = compute
         self._report = report
+        self._show = show
         self._run = f"dataflow-{secrets.token_hex(8)}"
         self._client: Any = None
+        self._is_new = False  # nobody was told of its dashboard
         self._join_s = JOIN_S
         self._seen = ""  # the store that all workers see
         self._workers: dict[str, dict[str, Any]] = {}
@@ -77,6 +79,10 @@ class DaskCluster:
         )
         self._under_way[key] = task, future
         future.add_done_callback(self._arrived.put)
+        if self._is_new:
+            self._is_new = False
+            if dashboard := find_dashboard(self._client):
+                self._show(dashboard)
 
     def wait(self, patience: float | None = None) -> tuple[Task, list[Outcome]] | None:
         end = None if patience is None else time.monotonic() + patience
@@ -122,6 +128,7 @@ class DaskCluster:
         else:
             return
         self._client.subscribe_topic(self._run, lambda event: self._arrived.put(tuple(event[1])))
+        self._is_new = True
 
     def _lacking(self, wanted: dict[str, dict[str, float]]) -> list[str]:
         """Return a line for each node that wants more than any worker has."""

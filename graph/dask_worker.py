@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import platform
 import threading
 from typing import Any
@@ -70,6 +71,11 @@ async def stop_run_here(run: str) -> None:
 def forbid_retries(dask_scheduler: Any) -> None:
     """Let a lost worker fail its tasks at once: by itself Dask runs them again, three times, and nobody hears of it."""
     dask_scheduler.allowed_failures = 0
+
+
+def has_dashboard() -> bool:
+    """Tell whether a scheduler here has a dashboard: Dask draws it with bokeh, where that is installed."""
+    return importlib.util.find_spec("bokeh") is not None
 
 
 def sees(store: str, name: str) -> bool:

@@ -47,7 +47,7 @@ class Driver:
         self.lookup = lookup
         self.events = events
         self.forced = forced
-        self.queue = Queue(spec.compute, lookup, self._report, team)
+        self.queue = Queue(spec.compute, lookup, self._report, team, self._show)
         self.computed = 0
         self.found = 0
         self.failures: list[str] = []
@@ -263,6 +263,9 @@ class Driver:
             upstream.discard(label)
             if not upstream:
                 self._ready.append(reader)
+
+    def _show(self, link: str) -> None:
+        self.events.emit("dashboard", "running", link=link)
 
     def _report(self, label: str, numbers: dict[str, float]) -> None:
         if label not in self.lookup.outputs:  # a late report must not make a finished node run again

@@ -27,6 +27,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         log: (digest, bytes) of the blob with what the body wrote to stdout and stderr.
         waits_for: who executes it, elsewhere.
         numbers: its own progress: `done`, `total` and whatever it reports.
+        link: the address of Dask's dashboard, where there is one; `label` is then no instance.
         at: seconds since the epoch, for people; never part of a result.
     """
 
@@ -44,6 +45,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     log: tuple[str, int] | None = None
     waits_for: str = ""
     numbers: dict[str, float] = {}
+    link: str = ""
     at: float = 0.0
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from graph.capture import Printed
 from graph.execute import execute
 from graph.spec import Compute
-from graph.task import Outcome, Report, Task
+from graph.task import Outcome, Report, Show, Task, show_nobody
 from graph.threads import Threads
 
 
@@ -41,13 +41,13 @@ class Executor(Protocol):
         """Stop everything that is under way; nothing of it is left afterwards."""
 
 
-def make_executor(compute: Compute, report: Report) -> Executor:
-    """Return the executor that a spec asks for."""
+def make_executor(compute: Compute, report: Report, show: Show = show_nobody) -> Executor:
+    """Return the executor that a spec asks for; it shows the address of its dashboard, if it has one."""
     if compute.executor == "inline":
         return Inline(report)
     from graph.dask_cluster import DaskCluster
 
-    return DaskCluster(compute, report)
+    return DaskCluster(compute, report, show)
 
 
 class Inline:

@@ -49,7 +49,9 @@ class PlainLines:
         self.stream.flush()
 
     def __call__(self, event: Event) -> None:
-        if event.element is not None:
+        if event.link:
+            print(f"{event.label}  {event.link}", file=self.stream, flush=True)
+        if event.element is not None or event.link:
             return
         number = round_of(event.label)
         round = Round() if number is None else self._rounds.setdefault(number, Round())
@@ -96,6 +98,7 @@ class LiveTable:
         self._events: dict[str, Event] = {}
         self._began: dict[str, float] = {}
         self._is_over = False
+        self._link = ""
         self._live = Live(
             console=self._console,
             get_renderable=self._draw,
@@ -114,7 +117,9 @@ class LiveTable:
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        if event.element is not None:
+        if event.link:
+            self._link = f"{event.label} {event.link}"
+        if event.element is not None or event.link:
             return
         held = self._events.get(event.label)
         if event.state == "running" and held is not None and held.state == "running":
@@ -151,6 +156,7 @@ class LiveTable:
             table.add_row(group.name, group.rounds, elements_text(event), state, self._time(group), told)
         if len(groups) > len(begun):
             table.add_row(f"[dim]{len(groups) - len(begun)} more wait[/]")
+        table.caption = None if self._is_over or not self._link else self._link
         return table
 
     def _fitting(self, begun: list[Group]) -> list[Group]:

@@ -16,7 +16,7 @@ import msgspec
 from graph.lookup import Lookup, Work
 from graph.rank import Rank, rank_instances
 from graph.spec import Compute
-from graph.task import Call, Outcome, Report, Task, encode_params
+from graph.task import Call, Outcome, Report, Show, Task, encode_params, show_nobody
 
 if TYPE_CHECKING:
     from graph.executor import Executor
@@ -34,11 +34,14 @@ Place = tuple[Rank, int]  # in a line; of equal rank who came first
 class Queue:
     """Lines of tasks, one for each set of resources they need, and the executor that they go to."""
 
-    def __init__(self, compute: Compute, lookup: Lookup, report: Report, team: Team | None) -> None:
+    def __init__(
+        self, compute: Compute, lookup: Lookup, report: Report, team: Team | None, show: Show = show_nobody
+    ) -> None:
         self._compute = compute
         self._lookup = lookup
         self._report = report
         self._team = team
+        self._show = show
         self._executor: Executor | None = None
         is_alone = compute.executor == "inline" or (compute.executor == "local" and compute.workers == 1)
         self.ranks = rank_instances(lookup.instances, lag=0 if is_alone else 1)
@@ -167,7 +170,7 @@ class Queue:
         if self._executor is None:
             from graph.executor import make_executor
 
-            self._executor = make_executor(self._compute, self._report)
+            self._executor = make_executor(self._compute, self._report, self._show)
             wanted = {label: one.node.resources for label, one in self._lookup.instances.items() if one.node.resources}
             self._executor.check_resources(wanted)
         return self._executor

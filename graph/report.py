@@ -120,6 +120,7 @@ class Told(msgspec.Struct, frozen=True):
     root: Root
     end: End | None
     status: str
+    dashboard: str
     lines: list[Account]
     sum: Account
     graph: str
@@ -157,7 +158,9 @@ def _told(store: Store, past: Past) -> Told:
     lines = account(store, past)
     failures = [(event.label, event.error) for event in past.outcomes.values() if event.state == "failed"]
     status = end.status if end is not None else "going on, or killed"
-    return Told(past.run, root, end, status, lines, total(lines), _graph(past, lines), failures)
+    return Told(
+        past.run, root, end, status, runs.dashboard(past.run), lines, total(lines), _graph(past, lines), failures
+    )
 
 
 def _graph(past: Past, lines: Sequence[Account]) -> str:

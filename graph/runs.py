@@ -2,6 +2,7 @@
 
     runs/<id>/root.json          the spec's text, settings and start: written first
     runs/<id>/events-<n>.jsonl   events in order, a segment about once a second
+    runs/<id>/dashboard.txt      the address of Dask's dashboard, if there is one
     runs/<id>/end.json           how it ended: written last; absent if the driver was killed
 
 Ids start with the UTC time, so they sort by it. A run's results are one artifact as well, a collection of what every
@@ -26,6 +27,7 @@ from store.manifest import Entry
 from store.open import Store
 
 SEGMENT_S = 1.0
+DASHBOARD = "dashboard.txt"
 RESULT_TYPE = "run/1"
 
 
@@ -68,6 +70,8 @@ class RunLog:
         store.objects.create(f"runs/{self.id}/root.json", msgspec.json.encode(root))
 
     def __call__(self, event: Event) -> None:
+        if event.link:
+            self.store.objects.write(f"runs/{self.id}/{DASHBOARD}", event.link.encode())
         if event.state == "running" and event.element is None:  # of interest while it lasts
             return
         with self._lock:
@@ -138,6 +142,15 @@ class Runs:
             return self._read(run, "end.json", End)
         except FileNotFoundError:
             return None
+
+    def dashboard(self, run: str) -> str:
+        """Return the address of the dashboard of a run that goes on, "" if there is none."""
+        try:
+            link = self.store.objects.read(f"runs/{run}/{DASHBOARD}").decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+        is_over = not link.startswith(("http://", "https://")) or self.end(run) is not None
+        return "" if is_over else link
 
     def events(self, run: str) -> list[Event]:
         """Return a run's events in order, as far as they were written."""

@@ -8,9 +8,14 @@ from typing import Any, Literal
 import msgspec
 
 Report = Callable[[str, dict[str, float]], None]  # (label, numbers): how far a body is
+Show = Callable[[str], None]  # (address): where more is to be seen
 
 # Why a call failed. An "error" is the body's own and never tried again; the others are the machine's.
 Failure = Literal["", "error", "worker lost", "out of memory", "transient", "timeout"]
+
+
+def show_nobody(address: str) -> None:
+    """Show nothing."""
 
 
 class Call(msgspec.Struct, frozen=True):

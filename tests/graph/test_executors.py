@@ -14,6 +14,8 @@ import pytest
 
 from graph.dask_cluster import DaskCluster
 from graph.errors import ClusterError, RunError
+from graph.progress import PlainLines
+from graph.report import draw_report
 from graph.run import run
 from graph.runs import Runs
 from graph.spec import Compute, load_spec
@@ -307,3 +309,34 @@ def test_cluster_listens_on_this_machine_only():
         assert listening == ["127.0.0.1"] * 2  # an HTTP server of the scheduler, one of the worker
     finally:
         cluster.close()
+
+
+def test_dask_s_dashboard_is_shown_where_there_is_one(lab, loop, capsys):
+    import urllib.request
+
+    pytest.importorskip("bokeh")
+    opened = {}
+
+    def look(event):
+        if event.link:
+            runs = Runs(lab.store)
+            opened[event.link] = runs.dashboard(runs.find(None, None))
+            with urllib.request.urlopen(event.link, timeout=30) as answer:
+                assert b"Dask" in answer.read()
+
+    with PlainLines() as lines:
+        run = lab.run(f'{loop}[compute]\nexecutor = "local"\n', listeners=(lines, look)).run
+    ((link, kept),) = opened.items()
+    assert link.startswith("http://127.0.0.1:") and kept == link and f"dashboard  {link}" in capsys.readouterr().err
+    assert Runs(lab.store).dashboard(run) == ""  # it is over
+    assert "dashboard" not in Runs(lab.store).outcomes(run)
+
+
+def test_no_other_link_than_to_a_page_is_shown(lab, loop):
+    run = lab.run(loop).run
+    lab.store.objects.write(f"runs/{run}/dashboard.txt", b"http://127.0.0.1:8787/status")
+    (lab.folder / "store" / "runs" / run / "end.json").unlink()
+    assert Runs(lab.store).dashboard(run) == "http://127.0.0.1:8787/status"
+    assert 'href="http://127.0.0.1:8787/status"' in draw_report(lab.store, [run], is_live=True)
+    lab.store.objects.write(f"runs/{run}/dashboard.txt", b"javascript:alert(1)")
+    assert Runs(lab.store).dashboard(run) == ""
