@@ -89,6 +89,7 @@ class Questions(Artifact):
         "jsonl": "nodes.questions.files.formats:write_jsonl",
         "parquet": "nodes.questions.files.formats:write_parquet",
         "hf": "nodes.questions.files.formats:write_dataset",
+        "lmms_eval": "nodes.questions.files.lmms_eval:write_lmms_eval",
         "sr91k": "nodes.questions.files.formats:write_sr91k",
     }
     page: ClassVar[str] = "nodes.questions.pages.page:draw_pool"

@@ -19,9 +19,8 @@ is run. Its optimiser is its own business: the trainer of what this returns is e
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,16 +32,15 @@ from nodes.plain import write_models
 from nodes.policy.load import check_folder, read_folder
 from nodes.policy.policy import Policy
 from nodes.policy.rollout import Rollout, check_frames
+from nodes.program import check_command, fill, run_program
 from nodes.questions.files.formats import write_jsonl
 from nodes.questions.question import Question, QuestionPool, pool_rows, question_images
 from nodes.rewards.reward import ACCURACY, Rewards
 from nodes.update.log_file import read_log
-from nodes.update.program import run_program
 from nodes.update.trainer import unchanged
 from nodes.update.update import Update
 
 PLACES = ("policy", "questions", "rewards", "rollout", "seed", "files", "scratch", "output")
-PLACE = re.compile(r"\{([A-Za-z_]+)\}")
 
 
 class Command(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,14 +57,7 @@ class Command(Struct, frozen=True, forbid_unknown_fields=True):
     rewards: Annotated[Rewards, Meta(min_length=1, description="by name, summed")] = (ACCURACY,)
 
     def __post_init__(self) -> None:
-        named = {name for argument in self.command for name in PLACE.findall(argument)}
-        if unknown := sorted(named - {*PLACES}):
-            known = " ".join(f"{{{name}}}" for name in PLACES)
-            raise ValueError(f"command: {{{unknown[0]}}} stands for nothing: known are {known}")
-        if "output" not in named:
-            raise ValueError("command: need {output}, where it writes the new policy")
-        if ("files" in named) != (self.files is not None):
-            raise ValueError("files, command: need both of the param and {files}, or neither")
+        check_command(self.command, PLACES, "the new policy", self.files is not None)
 
 
 @node(
@@ -103,11 +94,6 @@ def command(policy: Policy, questions: QuestionPool, *, params: Command, seed: i
     known = {*policy.trained_places, *(name for row in rows for name in (row.place, row.scene) if name)}
     trained.trained_places = tuple(sorted(known))
     return Update(trained, log)
-
-
-def fill(argument: str, places: Mapping[str, str]) -> str:
-    """Return an argument with paths in place of their names."""
-    return PLACE.sub(lambda match: places[match[1]], argument)
 
 
 def _export(

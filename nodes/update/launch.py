@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from nodes.update.program import ended, run_program
+from nodes.program import ended, run_program
 from nodes.update.update import Update
 from store.artifact import Artifact
 from store.collection import Collection

@@ -1,9 +1,10 @@
 """Formats that pools are written in for other tools, by name: `dataflow export qa DIR --format parquet`.
 
-    jsonl    questions.jsonl, a question a line; `images` are paths of its pictures below the same folder
-    parquet  questions.parquet, the same columns; features as a list of (name, value)
-    hf       a folder for `datasets.load_from_disk`: the same columns, `images` as pictures
-    sr91k    sr91k.jsonl with the fields of SR-91k and SpaceR-151k (arXiv:2504.01805)
+    jsonl      questions.jsonl, a question a line; `images` are paths of its pictures below the same folder
+    parquet    questions.parquet, the same columns; features as a list of (name, value)
+    hf         a folder for `datasets.load_from_disk`: the same columns, `images` as pictures
+    lmms_eval  a folder for lmms-eval's --include_path (nodes/questions/files/lmms_eval.py)
+    sr91k      sr91k.jsonl with the fields of SR-91k and SpaceR-151k (arXiv:2504.01805)
 
 Pictures go out under a format's name alone: the plain form without one is the rows. `terms` of each row go with it.
 Nothing here is in an action key.
@@ -11,7 +12,7 @@ Nothing here is in an action key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from nodes.questions.files.pictures import PictureFiles
 from nodes.questions.question import Question, Questions, is_lettered
 
 if TYPE_CHECKING:
+    import datasets
     import pyarrow
 
 ROWS = 1024  # of a batch
@@ -56,26 +58,47 @@ def write_parquet(pools: Mapping[str, Questions], folder: Path) -> None:
 
 def write_dataset(pools: Mapping[str, Questions], folder: Path) -> None:
     """Write a folder for `datasets.load_from_disk`; every question brings its pictures."""
-    import tempfile
-
     import datasets
 
     pictures = PictureFiles(pools, folder)
 
     def rows() -> Iterator[dict[str, Any]]:
         for place, question in _rows(pools):
-            images = [{"bytes": data, "path": None} for data in pictures.data(place, question)]
-            yield {**columns(question), "images": images}
+            yield {**columns(question), "images": pictures.data(place, question)}
 
-    features = datasets.Features.from_arrow_schema(_schema())
-    features["images"] = datasets.List(datasets.Image())
+    save_dataset(rows, _made(folder), datasets.Features.from_arrow_schema(_schema()))
+
+
+def save_dataset(
+    rows: Callable[[], Iterator[dict[str, Any]]],
+    folder: Path,
+    features: datasets.Features,
+    split: str = "",
+) -> None:
+    """Save rows for `datasets.load_from_disk`, their `images` given as files' bytes.
+
+    Args:
+        features: of all other columns.
+        split: under which they stand in the folder; "" for a folder of these rows alone.
+    """
+    import tempfile
+
+    import datasets
+
+    def made() -> Iterator[dict[str, Any]]:
+        for row in rows():
+            yield {**row, "images": [{"bytes": data, "path": None} for data in row["images"]]}
+
+    features = datasets.Features({**features, "images": datasets.List(datasets.Image())})
     shown = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
         with tempfile.TemporaryDirectory() as cache:
             # The fingerprint names what is made; by default it is a pickle of the generator.
-            made = datasets.Dataset.from_generator(rows, features=features, cache_dir=cache, fingerprint="questions")
-            made.save_to_disk(_made(folder))
+            whole = datasets.Dataset.from_generator(made, features=features, cache_dir=cache, fingerprint="questions")
+            (datasets.DatasetDict({split: whole}) if split else whole).save_to_disk(folder)
+    except datasets.exceptions.DatasetGenerationError as error:
+        raise error.__cause__ or error from None  # what a row failed of
     finally:
         if shown:
             datasets.enable_progress_bars()

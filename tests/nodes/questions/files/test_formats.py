@@ -13,6 +13,7 @@ from PIL import Image
 
 from graph.node import External
 from nodes.questions.files.formats import sr91k_fields, write_dataset, write_jsonl, write_parquet, write_sr91k
+from nodes.questions.files.lmms_eval import write_lmms_eval
 from nodes.questions.files.load import Load, load
 from nodes.questions.question import Question, Questions, pool_rows, question_images
 from nodes.scenes.frames import Frames
@@ -141,6 +142,6 @@ def test_pool_whose_pictures_are_gone_is_written_without(some_question, tmp_path
 
 def test_every_form_is_named_by_the_type():
     assert {name: target.partition(":")[2] for name, target in Questions.forms.items()} == {
-        name: write.__name__ for name, write in WRITERS.items()
+        name: write.__name__ for name, write in {**WRITERS, "lmms_eval": write_lmms_eval}.items()
     }
     assert isinstance(Question, type)

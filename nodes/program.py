@@ -1,4 +1,4 @@
-"""Programs that an update starts: each leads a process group of its own, which ends with the update, whatever ends it.
+"""Programs that a node starts: each leads a process group of its own, which ends with the node, whatever ends it.
 
 A shell in that group, blocked on a pipe that only this process holds open, sends TERM to the group and five seconds
 later KILL when this process is gone: a body's process is ended by signals that leave it no time to tidy up. What a
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,11 +26,12 @@ from store.errors import one_line
 GRACE_S = 5.0  # from TERM to KILL
 LOOK_S = 0.2
 GUARD = f"trap '' HUP INT TERM; read _; kill -TERM 0; sleep {GRACE_S:g}; kill -KILL 0"
-NAMES = ("HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "HF_HOME")
+NAMES = ("HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "HF_HOME", "HF_HUB_OFFLINE")
 FAMILIES = ("LC_", "CUDA_", "NVIDIA_", "NCCL_", "SLURM_", "OMP_", "MKL_", "OPENBLAS_")
 TAIL_BYTES = 4096
 TAIL_LINES = 5
 TOLD = 500  # characters of the last lines
+PLACE = re.compile(r"\{([A-Za-z_]+)\}")
 
 
 def run_program(
@@ -68,6 +70,28 @@ def run_program(
     if program.returncode:
         told = tails[1].lines() or tails[0].lines()
         raise ValueError(f"{command[0]!r} {ended(program.returncode)}{f': {told}' if told else ', and said nothing'}")
+
+
+def check_command(command: Sequence[str], places: Sequence[str], output: str, has_files: bool) -> None:
+    """Raise ValueError where a command's arguments name a place that there is not, or lack one that it needs.
+
+    Args:
+        output: what it writes at {output}, for people.
+        has_files: the param `files` is given.
+    """
+    named = {name for argument in command for name in PLACE.findall(argument)}
+    if unknown := sorted(named - {*places}):
+        known = " ".join(f"{{{name}}}" for name in places)
+        raise ValueError(f"command: {{{unknown[0]}}} stands for nothing: known are {known}")
+    if "output" not in named:
+        raise ValueError(f"command: need {{output}}, where it writes {output}")
+    if ("files" in named) != has_files:
+        raise ValueError("files, command: need both of the param and {files}, or neither")
+
+
+def fill(argument: str, places: Mapping[str, str]) -> str:
+    """Return an argument with paths in place of their names."""
+    return PLACE.sub(lambda match: places[match[1]], argument)
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Harnesses: what programs of others write of what they measured, a file each."""
