@@ -6,7 +6,7 @@ published questions they lack. `loaded.questions` is the pool.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,8 @@ from msgspec import Meta, Struct
 
 from graph.node import External, Named, node
 from nodes.evaluate.benchmark import Benchmark
+from nodes.evaluate.published import lay_out
+from nodes.hub import Commit, check_source
 from nodes.questions.files.given import Given, Wrong, read_given
 from nodes.questions.files.load import Reading
 from nodes.questions.files.raw_rows import find_data, read_rows
@@ -24,35 +26,47 @@ class LoadBenchmark(Struct, frozen=True, forbid_unknown_fields=True):
     """Params of `bench.load`."""
 
     benchmark: Annotated[Named[Benchmark], Meta(description="by name")]
-    path: Annotated[External, Meta(description="its folder, pictures and videos beside the file; or the file alone")]
+    path: (
+        Annotated[External, Meta(description="its folder, pictures and videos beside the file; or the file alone")]
+        | None
+    ) = None
+    hub: Annotated[str, Meta(description="data set id on the Hugging Face hub, owner/name, in place of a path")] = ""
+    revision: Commit = ""
     file: Annotated[str, Meta(description="in the folder; empty: the benchmark's own name for it")] = ""
     pictures: Annotated[Literal["own", "none"], Meta(description="none: the text alone, to ask blind")] = "own"
     frames: Annotated[
         int, Meta(ge=0, description="of a video, evenly spaced; 0: as the benchmark says", extra={"unit": "frames"})
     ] = 0
 
+    def __post_init__(self) -> None:
+        check_source(self.path, "path", self.hub, self.revision)
+
 
 @node("bench.load", version=1, packages=("pillow", "pyarrow", "av"))
-def load_benchmark(*, params: LoadBenchmark) -> Kept:
+def load_benchmark(*, params: LoadBenchmark, scratch: Path) -> Kept:
     """Return a benchmark's questions, and what was dropped.
 
     Raises:
-        ValueError: there is no such file, it is not of its format, or no row of it is a question.
+        ValueError: the hub does not give it, there is no such file, it is not of its format, or no row of it is a
+            question.
     """
     benchmark = params.benchmark.load()
-    path, format = find_data(_file(params, benchmark), None)
-    root = params.path.path if params.path.path.is_dir() else None
+    names = (params.file,) if params.file else benchmark.files
+    if params.path is not None:
+        place = params.path.path
+    else:
+        place = lay_out(params.hub, params.revision, names, params.pictures == "own", scratch / "files")
+    path, format = find_data(_file(place, names), None)
+    root = place if place.is_dir() else None
     frames = params.frames or benchmark.frames
     return Reading(lambda row: _given(benchmark, row), params.pictures, root, frames).read(
         path, read_rows(path, format)
     )
 
 
-def _file(params: LoadBenchmark, benchmark: Benchmark) -> Path:
-    path = params.path.path
+def _file(path: Path, names: Sequence[str]) -> Path:
     if not path.is_dir():
         return path
-    names = (params.file,) if params.file else benchmark.files
     for name in names:
         if (path / name).is_file():
             return path / name

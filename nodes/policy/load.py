@@ -8,7 +8,6 @@ that what is exported again is a folder that others can read.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta, Struct
 
 from graph.node import External, node
+from nodes.hub import Commit, check_source, download, first_line
 from nodes.policy.policy import Policy, policy_from
 
 if TYPE_CHECKING:
@@ -28,10 +28,8 @@ KEPT = (
     *("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json"),
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", *TOKENIZERS),
 )
-COMMIT = re.compile(r"[0-9a-f]{40}")
 TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # as safetensors calls them
 HEADER_BYTES = 100 << 20  # the longest that safetensors itself reads
-HUB_TIMEOUT_S = 10.0
 
 
 class Load(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,13 +37,10 @@ class Load(Struct, frozen=True, forbid_unknown_fields=True):
 
     folder: Annotated[External, Meta(description="a Hugging Face model folder")] | None = None
     hub: Annotated[str, Meta(description="model id on the Hugging Face hub, owner/name")] = ""
-    revision: Annotated[str, Meta(description="commit of the hub model, 40 hex digits: a branch can move")] = ""
+    revision: Commit = ""
 
     def __post_init__(self) -> None:
-        if (self.folder is None) == (not self.hub):
-            raise ValueError("folder, hub: need exactly one of the two")
-        if self.hub and not COMMIT.fullmatch(self.revision):
-            raise ValueError(f"revision = {self.revision!r}: need the commit of {self.hub!r}, 40 hex digits")
+        check_source(self.folder, "folder", self.hub, self.revision)
 
 
 @node("policy.load", version=2, packages=("torch", "transformers", "tokenizers", "safetensors"))
@@ -56,7 +51,10 @@ def load(*, params: Load) -> Policy:
         ValueError: not the folder of a model that sees pictures, or the hub does not give it; the text names the
             folder or the id, and what is missing.
     """
-    folder = params.folder.path if params.folder is not None else _download(params.hub, params.revision)
+    if params.folder is not None:
+        folder = params.folder.path
+    else:
+        folder = download("model", params.hub, params.revision, WANTED, "folder")
     check_folder(folder)
     return read_folder(folder)
 
@@ -92,7 +90,7 @@ def read_folder(folder: Path) -> Policy:
         )
         processor = open_processor(folder, config.model_type)
     except Exception as error:  # whatever transformers makes of a broken folder: one line that names it
-        said = str(error) if isinstance(error, _Unfit) else _first_line(error)
+        said = str(error) if isinstance(error, _Unfit) else first_line(error)
         raise ValueError(f"policy folder {folder}: {said}") from error
     _check_weights(folder, facts)
     model.config._name_or_path = ""  # the folder's own path has no place in the artifact
@@ -149,41 +147,3 @@ def _check_weights(folder: Path, facts: dict[str, Any]) -> None:
         if facts.get(name):
             first = sorted(map(str, facts[name]))[0]
             raise ValueError(f"policy folder {folder}: {len(facts[name])} {name.replace('_', ' ')}, the first {first}")
-
-
-def _download(name: str, commit: str) -> Path:
-    """Return the folder of a hub model, downloaded if it is not here. Raises ValueError in one line."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        problem = _unreachable(name, commit)
-    except Exception as error:  # the hub's own answer: no such model, no such commit, not for us
-        raise ValueError(f"hub model {name!r} at {commit[:12]}: {_first_line(error)}") from error
-    try:
-        return Path(
-            snapshot_download(name, revision=commit, allow_patterns=list(WANTED), local_files_only=bool(problem))
-        )
-    except Exception as error:
-        raise ValueError(
-            f"hub model {name!r} at {commit[:12]}: {problem or _first_line(error)}, and it is not in the hub's cache"
-            " here; download it where there is a network and name its folder as params.folder"
-        ) from error
-
-
-def _unreachable(name: str, commit: str) -> str:
-    """Return why the hub cannot be reached, "" if it can. One question: a download alone would ask for minutes."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        HfApi().model_info(name, revision=commit, timeout=HUB_TIMEOUT_S)
-    except (HfHubHTTPError, HFValidationError):
-        raise
-    except Exception as error:  # no route, no name, no time, or HF_HUB_OFFLINE
-        return _first_line(error)
-    return ""
-
-
-def _first_line(error: Exception) -> str:
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0].rstrip('.')}" if said else type(error).__name__

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +18,10 @@ from store.open import open_store
 from tests.nodes.scenes.scans.test_video import film, number_of
 
 
-def load(name, path, **more):
+def load(name, path, scratch=Path("unused"), **more):
     named = Named(name, f"nodes.evaluate.benchmarks.{name}:{name}")
-    return load_benchmark(params=LoadBenchmark(named, External(path), **more))
+    source = External(path) if path is not None else None
+    return load_benchmark(params=LoadBenchmark(named, source, **more), scratch=scratch)
 
 
 def row(n=1, **more):
@@ -146,3 +149,48 @@ def test_json_lists_with_pictures_beside_them(tmp_path):
     (tmp_path / "SpatialScore.json").write_text("[1, ")
     with pytest.raises(ValueError, match=r"SpatialScore.json: no JSON list"):
         load("spatialscore", tmp_path)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub that nobody can reach, with VSI-Bench in its cache as it is published: links to blobs, videos in a zip."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    home = tmp_path / "cache" / "datasets--a--vsi"
+    (home / "blobs").mkdir(parents=True)
+    snapshot = home / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    write(home / "blobs" / "rows", [row(1), row(2)])
+    film(tmp_path / "film.mp4", 20)
+    with zipfile.ZipFile(home / "blobs" / "zip", "w") as archive:
+        archive.write(tmp_path / "film.mp4", "scannet/scene0011_00.mp4")
+        archive.write(tmp_path / "film.mp4", "../../outside.mp4")
+        archive.writestr("scannet/run.py", "boom")
+    (snapshot / "test.jsonl").symlink_to("../../blobs/rows")
+    (snapshot / "scannet.zip").symlink_to("../../blobs/zip")
+    return home
+
+
+def test_a_benchmark_of_the_hub_is_read_with_its_archives(hub, tmp_path):
+    scratch = tmp_path / "deep" / "scratch"
+    loaded = load("vsibench", None, scratch, hub="a/vsi", revision="a" * 40, frames=4)
+    assert [one.id for one in pool_rows(loaded.questions)] == ["1", "2"] and not loaded.rows
+    assert pool_rows(loaded.questions)[0].frames == (0, 1, 2, 3)
+    assert not list(tmp_path.rglob("run.py")) and not (scratch.parent / "outside.mp4").exists()
+    again = load("vsibench", None, scratch, hub="a/vsi", revision="a" * 40, frames=4)  # over what a killed run left
+    assert pool_rows(again.questions) == pool_rows(loaded.questions)
+    blind = load("vsibench", None, tmp_path / "other", hub="a/vsi", revision="a" * 40, pictures="none")
+    assert len(pool_rows(blind.questions)) == 2 and not list((tmp_path / "other").rglob("*.mp4"))
+
+
+def test_what_the_hub_does_not_give_is_one_line(hub, tmp_path):
+    with pytest.raises(ValueError, match=r"hub dataset 'a/b' at aaaaaaaaaaaa: .* name its folder as params.path$"):
+        load("vsibench", None, tmp_path / "scratch", hub="a/b", revision="a" * 40)
+    (hub / "blobs" / "zip").write_bytes(b"PK no archive")
+    with pytest.raises(ValueError, match=r"hub dataset 'a/vsi': scannet.zip: File is not a zip file"):
+        load("vsibench", None, tmp_path / "scratch", hub="a/vsi", revision="a" * 40)
+    for more in ({}, {"hub": "a/b"}, {"hub": "a/b", "revision": "main"}):
+        with pytest.raises(ValueError, match="need"):
+            load("vsibench", None, **more)

@@ -35,7 +35,7 @@ VSIBENCH = Named("vsibench", "nodes.evaluate.benchmarks.vsibench:vsibench")
 def rooms() -> Kept:
     """The 2,071 questions of VSI-Bench on ScanNet rooms."""
     params = LoadBenchmark(VSIBENCH, External(FOLDER / "official_qa_scannet.json"), pictures="none")
-    return load_benchmark(params=params)
+    return load_benchmark(params=params, scratch=Path("unused"))
 
 
 def said(questions: Kept, text, is_blind: bool = False) -> Answers:
@@ -142,7 +142,8 @@ def small(tmp_path: Path, *rows: dict) -> Kept:
     }
     path = tmp_path / "test.jsonl"
     path.write_text("".join(json.dumps({"id": n, **base, **row}) + "\n" for n, row in enumerate(rows)))
-    return load_benchmark(params=LoadBenchmark(VSIBENCH, External(path), pictures="none"))
+    params = LoadBenchmark(VSIBENCH, External(path), pictures="none")
+    return load_benchmark(params=params, scratch=tmp_path)
 
 
 def test_what_is_missing_is_told(tmp_path) -> None:

@@ -1,0 +1,56 @@
+"""Benchmarks on the hub: their files laid out in one folder, archives of pictures and videos unpacked beside them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from nodes.hub import download
+from nodes.questions.files.load import SUFFIXES, VIDEOS
+
+MOST_BYTES = 1 << 40  # that archives hold, unpacked
+SHOWN = SUFFIXES | VIDEOS
+
+
+def lay_out(hub: str, revision: str, files: Sequence[str], with_pictures: bool, folder: Path) -> Path:
+    """Return `folder`, in which a benchmark's files are as its rows name them.
+
+    Args:
+        files: names of the files of rows.
+        with_pictures: bring pictures, videos and archives of them too.
+    Raises:
+        ValueError: the hub does not give it, or an archive is none or holds too much.
+    """
+    shown = [f"*{suffix}" for suffix in (*sorted(SHOWN), ".zip")] if with_pictures else []
+    source = download("dataset", hub, revision, [*files, *shown], "path")
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and path.suffix != ".zip":
+            _link(path, folder / path.relative_to(source))
+    for path in sorted(source.rglob("*.zip")) if with_pictures else ():
+        _unpack(path, folder / path.parent.relative_to(source), f"hub dataset {hub!r}: {path.relative_to(source)}")
+    return folder
+
+
+def _link(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # of a killed run
+    try:
+        os.link(path.resolve(), target)  # the cache's own are links to what it holds
+    except OSError:
+        shutil.copyfile(path, target)
+
+
+def _unpack(path: Path, folder: Path, told: str) -> None:
+    """Unpack the pictures and videos of an archive; names that lead out of the folder stay inside it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wanted = [item for item in archive.infolist() if Path(item.filename).suffix.lower() in SHOWN]
+            if sum(item.file_size for item in wanted) > MOST_BYTES:
+                raise ValueError(f"{told}: unpacks to more than {MOST_BYTES} bytes")
+            for item in wanted:
+                archive.extract(item, folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise ValueError(f"{told}: {' '.join(str(error).split())}") from error
