@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import secrets
 
 from graph.errors import ExportError
 from graph.settings import open_stores
 
 PORT = 8765
+NICE = 10  # a page can wait, a run on the same machine should not
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -36,5 +39,7 @@ def main(options: argparse.Namespace) -> int:
         socket.listen()  # who reads the address may ask at once
         host = f"[{options.host}]" if ":" in options.host else options.host
         print(f"http://{host}:{socket.getsockname()[1]}/{f'?token={token}' if token else ''}", flush=True)
-        uvicorn.Server(config).run([socket])
+        os.nice(NICE)
+        with contextlib.suppress(KeyboardInterrupt):  # that is how one leaves
+            uvicorn.Server(config).run([socket])
     return 0

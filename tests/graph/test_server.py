@@ -56,7 +56,7 @@ def serving(lab, *arguments):
         yield address.rstrip("/")
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(10)
+        assert server.wait(10) == 0 and "interrupted" not in server.stderr.read()
 
 
 def get(address, path="/", **headers):
