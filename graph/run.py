@@ -19,7 +19,7 @@ from graph.rest import LISTED, lost_lines
 from graph.rounds import Instance, unroll
 from graph.runs import End, Root, RunLog, put_result
 from graph.spec import Spec
-from graph.tracking import Tracking, check_trackers
+from graph.tracking import HURRY_S, PATIENCE_S, Tracking, check_trackers
 from store.manifest import Entry
 from store.objects import LocalObjects
 from store.open import Store, type_name
@@ -103,7 +103,7 @@ def run(
             finally:
                 driver.queue.close()
                 if tracking is not None:
-                    tracking.close()
+                    tracking.close(PATIENCE_S if status != "interrupted" else HURRY_S)
     except OSError as error:  # its disk is full, say: the nodes that failed of it are told too
         import traceback  # only who fails waits for it
 

@@ -24,6 +24,7 @@ from store.open import Store
 
 FOLDER = "curves"
 PATIENCE_S = 60.0  # for trackers when the run is over
+HURRY_S = 3.0  # after Ctrl-C
 
 
 def check_trackers(spec: Spec) -> None:
@@ -55,7 +56,7 @@ class Tracking:
         if event.element is None and event.label in self._instances:
             self._events.put(event)
 
-    def close(self, patience: float = PATIENCE_S) -> None:
+    def close(self, patience: float) -> None:
         """Wait until everything is told, some seconds at most."""
         self._events.put(None)
         self._thread.join(patience)

@@ -11,6 +11,7 @@ from graph.errors import RunError, SpecError
 
 RECORDER = """
 import json
+import time
 from pathlib import Path
 
 
@@ -30,6 +31,11 @@ class Recorder:
 
     def close(self):
         self.path.with_suffix(".closed").touch()
+
+
+class Hanging(Recorder):
+    def log(self, axis, place, numbers, seconds):
+        time.sleep(60)
 
 
 class Lacking(Recorder):
@@ -130,6 +136,12 @@ def test_a_tracker_that_fails_is_told_of_and_costs_no_run(tracked) -> None:
     result = tracked.run(SPEC.replace('name = "tracked"', 'name = "refused"'))
     assert result.computed == 2
     assert result.untold == ["[report] went on without recorder.py:Recorder: OSError: no such server"]
+
+
+def test_a_tracker_that_hangs_holds_no_run_for_long(tracked, monkeypatch) -> None:
+    monkeypatch.setattr("graph.run.PATIENCE_S", 0.2)
+    result = tracked.run(SPEC.replace("Recorder", "Hanging"))
+    assert result.computed == 2 and result.untold == ["[report]: not all curves were told 0.2 s after the end"]
 
 
 def test_curves_are_closed_where_a_run_fails(tracked) -> None:
