@@ -89,8 +89,12 @@ class Tracking:
         kind = self._instances[event.label].node.kind
         if kind is None:
             return {}
-        told = numbers_of(self._store.open(event.output, kind.gives).summary())
-        return {f"{node}/{name}": values[0] for name, values in told}
+        try:
+            told = dict(numbers_of(self._store.open(event.output, kind.gives).summary()))
+        except Exception as error:  # it is gone, or damaged: whoever reads it says so
+            self.untold.append(f"[report] nothing of {event.label}: {_told(error)}")
+            return {}
+        return {f"{node}/{name}": values[0] for name, values in told.items()}
 
     def _log(self, variant: str, axis: Axis, place: int, numbers: Mapping[str, float], seconds: float) -> None:
         for name, tracker in list(self._trackers.items()) if numbers else ():
@@ -107,5 +111,9 @@ class Tracking:
         return Tracked(spec.experiment.name, self._run, variant, place, spec.text)
 
     def _give_up(self, name: str, error: Exception) -> None:
-        self._trackers.pop(name, None)
-        self.untold.append(f"[report] went on without {name}: {one_line(f'{type(error).__name__}: {error}')}")
+        if self._trackers.pop(name, None) is not None:
+            self.untold.append(f"[report] went on without {name}: {_told(error)}")
+
+
+def _told(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")

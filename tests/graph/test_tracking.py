@@ -138,6 +138,18 @@ def test_a_tracker_that_fails_is_told_of_and_costs_no_run(tracked) -> None:
     assert result.untold == ["[report] went on without recorder.py:Recorder: OSError: no such server"]
 
 
+def test_what_cannot_be_read_is_told_of_and_the_rest_is_tracked(tracked) -> None:
+    first = tracked.run(SPEC)
+    points(tracked)
+    (tracked.folder / "mine.py").write_text(
+        KINDS.replace('return {"acc', 'return 1 / 0 if self.value < 0.4 else {"acc')
+    )
+    again = tracked.run(SPEC)
+    assert again.digest == first.digest
+    assert again.untold == ["[report] nothing of update[1]: ZeroDivisionError: division by zero"]
+    assert [place for axis, place, _ in points(tracked) if axis == "round"] == [2]
+
+
 def test_a_tracker_that_hangs_holds_no_run_for_long(tracked, monkeypatch) -> None:
     monkeypatch.setattr("graph.run.PATIENCE_S", 0.2)
     result = tracked.run(SPEC.replace("Recorder", "Hanging"))

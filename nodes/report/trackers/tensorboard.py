@@ -17,7 +17,7 @@ class TensorBoard:
     def __init__(self, tracked: Tracked) -> None:
         from tensorboard.summary import Writer
 
-        folder = tracked.folder / tracked.experiment / tracked.run / tracked.variant
+        folder = tracked.folder / tracked.experiment / tracked.run / tracked.variant.replace("/", "_")
         folder.mkdir(parents=True, exist_ok=True)
         self._writer = Writer(str(folder))
 
