@@ -81,7 +81,7 @@ class Tracking:
             done, total = int(numbers.pop("done", 0)), int(numbers.pop("total", 0))
             if numbers and event.label not in self._maps:
                 step = ((round or 1) - 1) * total + done
-                self._log(variant, "step", step, {f"{node}.steps/{name}": v for name, v in numbers.items()}, event.at)
+                self._log(variant, "step", step, {f"{node}/steps/{name}": v for name, v in numbers.items()}, event.at)
         elif event.output:
             self._log(variant, "round", round or 0, self._facts(node, event), event.at)
 

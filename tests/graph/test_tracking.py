@@ -108,7 +108,7 @@ def test_steps_are_counted_on_over_the_rounds_and_facts_stand_at_their_round(tra
     tracked.run(SPEC)
     told = points(tracked)
     steps = {place: numbers for axis, place, numbers in told if axis == "step"}
-    assert steps == {n: {"update.steps/loss": 1 / ((n - 1) % 3 + 1)} for n in range(1, 7)}
+    assert steps == {n: {"update/steps/loss": 1 / ((n - 1) % 3 + 1)} for n in range(1, 7)}
     rounds = [(place, numbers) for axis, place, numbers in told if axis == "round"]
     assert rounds == [
         (1, {"update/accuracy.all": 0.375, "update/n": 3}),

@@ -33,13 +33,13 @@ class WandB:
         self._known: set[str] = set()
 
     def log(self, axis: Axis, place: int, numbers: Mapping[str, float], seconds: float) -> None:
-        """Log them beside their place."""
-        group = next(iter(numbers)).partition("/")[0]
-        if group not in self._known:
-            self._known.add(group)
-            self._run.define_metric(f"{group}/{axis}")
-            self._run.define_metric(f"{group}/*", step_metric=f"{group}/{axis}")
-        self._run.log({**numbers, f"{group}/{axis}": place, "seconds": seconds})
+        """Log them beside their place. A dot would be a table in a table to wandb, whose axis it does not find."""
+        named = {name.replace(".", "/"): value for name, value in numbers.items()}
+        against = f"{next(iter(named)).partition('/')[0]}/{axis}"
+        for name in [name for name in (against, *named) if name not in self._known]:
+            self._known.add(name)
+            self._run.define_metric(name, step_metric=against if name != against else None)
+        self._run.log({**named, against: place, "seconds": seconds})
 
     def close(self) -> None:
         """Finish the run."""
