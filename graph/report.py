@@ -254,7 +254,7 @@ def _library() -> str:
     try:
         import vl_convert
     except ImportError:
-        raise ExportError("reports need the charts' library: pip install 'dataflow[report]'") from None
+        raise ExportError("reports need the charts' library: pip install 'dataflow-spatial[report]'") from None
     bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub asks for more
     return bundle.replace("</script", "<\\/script")
 

@@ -31,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         import uvicorn
     except ImportError:
-        raise ExportError("`dataflow ui` needs its server: pip install 'dataflow[report]'") from None
+        raise ExportError("`dataflow ui` needs its server: pip install 'dataflow-spatial[report]'") from None
     token = options.token or ("" if is_loopback(options.host) else secrets.token_urlsafe(24))
     app = make_app(open_stores(options.store, None, True), token)
     config = uvicorn.Config(app, options.host, options.port, log_level="warning", access_log=False, server_header=False)
