@@ -82,6 +82,7 @@ def find_dashboard(client: Any) -> str:
             return ""
         port = client.scheduler_info()["services"]["dashboard"]
         host = "127.0.0.1" if client.cluster is not None else urlsplit(client.scheduler.address).hostname
+        host = f"[{host}]" if ":" in (host or "") else host
         link: str = format_dashboard_link(host, port)  # as Dask's configuration says, behind a proxy too
         return link
     except Exception:  # a cluster of another make: nothing that runs needs it

@@ -156,7 +156,7 @@ class LiveTable:
             table.add_row(group.name, group.rounds, elements_text(event), state, self._time(group), told)
         if len(groups) > len(begun):
             table.add_row(f"[dim]{len(groups) - len(begun)} more wait[/]")
-        table.caption = None if self._is_over or not self._link else self._link
+        table.caption = None if self._is_over or not self._link else escape(self._link)
         return table
 
     def _fitting(self, begun: list[Group]) -> list[Group]:

@@ -19,7 +19,7 @@ from graph.rest import LISTED, lost_lines
 from graph.rounds import Instance, unroll
 from graph.runs import End, Root, RunLog, put_result
 from graph.spec import Spec
-from graph.tracking import HURRY_S, PATIENCE_S, Tracking, check_trackers
+from graph.tracking import check_trackers, track
 from store.manifest import Entry
 from store.objects import LocalObjects
 from store.open import Store, type_name
@@ -80,44 +80,42 @@ def run(
     mark_format(store.objects)
     log = RunLog(store, Root(spec.experiment.name, str(spec.path), spec.text, settings, started, lookup.stored))
     began = time.monotonic()
-    tracking = Tracking(spec, store, instances, log.id) if spec.report.to else None
-    events = Events(log, *filter(None, [tracking]), *listeners)
-    team = make_team(store, events)
-    driver = Driver(spec, lookup, events, forced, team)
-    status, digest = "failed", ""
-    try:
+    with track(spec, store, instances, log.id) as tracking:
+        events = Events(log, *filter(None, [tracking]), *listeners)
+        team = make_team(store, events)
+        driver = Driver(spec, lookup, events, forced, team)
+        status, digest = "failed", ""
         try:
-            driver.walk()
-            if team is not None:
-                tell = functools.partial(_tell_pushes, listeners)
-                team.finish(spec.experiment.name, sorted(lookup.asked), lookup.outputs.values(), tell)
-            status = "failed" if driver.failures else "done"
-        except KeyboardInterrupt:
-            status = "interrupted"
-            raise
-        finally:
             try:
-                digest = put_result(store, lookup.outputs, lookup.sizes)
-                seconds = time.monotonic() - began
-                log.end(End(status, digest, round(seconds, 3), driver.computed, driver.found))
+                driver.walk()
+                if team is not None:
+                    tell = functools.partial(_tell_pushes, listeners)
+                    team.finish(spec.experiment.name, sorted(lookup.asked), lookup.outputs.values(), tell)
+                status = "failed" if driver.failures else "done"
+            except KeyboardInterrupt:
+                status = "interrupted"
+                raise
             finally:
-                driver.queue.close()
-                if tracking is not None:
-                    tracking.close(PATIENCE_S if status != "interrupted" else HURRY_S)
-    except OSError as error:  # its disk is full, say: the nodes that failed of it are told too
-        import traceback  # only who fails waits for it
+                try:
+                    digest = put_result(store, lookup.outputs, lookup.sizes)
+                    seconds = time.monotonic() - began
+                    log.end(End(status, digest, round(seconds, 3), driver.computed, driver.found))
+                finally:
+                    driver.queue.close()
+        except OSError as error:  # its disk is full, say: the nodes that failed of it are told too
+            import traceback  # only who fails waits for it
 
-        driver.failures.append(f"store {store.url}: {error.strerror or error}")
-        driver.tracebacks.append(traceback.format_exc())
-    if driver.failures:
-        raise RunError(driver.failures, driver.tracebacks)
-    if until is None and only is None:  # a part of the results must not stand for all of them
-        store.refs.move(spec.experiment.name, digest)
-    unsent = team.unsent if team is not None else {}
-    untold = tracking.untold if tracking is not None else []
-    return Result(
-        log.id, digest, lookup.outputs, driver.computed, driver.found, seconds, unsent, driver.left_out, untold
-    )
+            driver.failures.append(f"store {store.url}: {error.strerror or error}")
+            driver.tracebacks.append(traceback.format_exc())
+        if driver.failures:
+            raise RunError(driver.failures, driver.tracebacks)
+        if until is None and only is None:  # a part of the results must not stand for all of them
+            store.refs.move(spec.experiment.name, digest)
+        unsent = team.unsent if team is not None else {}
+        untold = tracking.untold if tracking is not None else []
+        return Result(
+            log.id, digest, lookup.outputs, driver.computed, driver.found, seconds, unsent, driver.left_out, untold
+        )
 
 
 def _tell_pushes(listeners: tuple[Listener, ...], done: int, total: int) -> None:

@@ -26,6 +26,10 @@ class Tracked(msgspec.Struct, frozen=True):
     folder: Path
     spec: str
 
+    def of(self, variant: str) -> Tracked:
+        """Return what is tracked of a variant."""
+        return msgspec.structs.replace(self, variant=variant)
+
     @property
     def name(self) -> str:
         """The run's id, and the variant if there are some."""
@@ -47,7 +51,7 @@ class Curves(Protocol):
 
 
 class Tracker(Protocol):
-    """Begins to take the curves of a run. `needs` is the package that it is made for."""
+    """Begins to take the curves of a run. `needs` is the package that it is made for, "" if none."""
 
     needs: str
 
@@ -64,5 +68,5 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def lacking(self) -> dict[str, str]:
         """Return tracker -> the package that it needs and that is not installed."""
-        needed = {named.name: named.load().needs for named in self.to}
-        return {name: package for name, package in needed.items() if importlib.util.find_spec(package) is None}
+        needed = {named.name: getattr(named.load(), "needs", "").partition(".")[0] for named in self.to}
+        return {name: top for name, top in needed.items() if top and importlib.util.find_spec(top) is None}

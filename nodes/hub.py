@@ -28,8 +28,9 @@ def check_source(named: object, name: str, hub: str, revision: str) -> None:
         raise ValueError(f"revision = {revision!r}: need the commit of {hub!r}, 40 hex digits")
 
 
-def download(kind: Repository, name: str, commit: str, patterns: Sequence[str], param: str) -> Path:
-    """Return the folder of a repository, downloaded as far as it is not here.
+def download(kind: Repository, name: str, commit: str, patterns: Sequence[str], param: str) -> tuple[Path, bool]:
+    """Return the folder of a repository, downloaded as far as it is not here, and whether the hub said what belongs to
+    it: where it cannot be reached, its cache here may hold a part.
 
     Args:
         patterns: of the files that are wanted.
@@ -45,11 +46,10 @@ def download(kind: Repository, name: str, commit: str, patterns: Sequence[str], 
     except Exception as error:  # the hub's own answer: no such repository, no such commit, not for us
         raise ValueError(f"{told}: {first_line(error)}") from error
     try:
-        return Path(
-            snapshot_download(
-                name, repo_type=kind, revision=commit, allow_patterns=list(patterns), local_files_only=bool(problem)
-            )
+        folder = snapshot_download(
+            name, repo_type=kind, revision=commit, allow_patterns=list(patterns), local_files_only=bool(problem)
         )
+        return Path(folder), not problem
     except Exception as error:
         raise ValueError(
             f"{told}: {problem or first_line(error)}, and it is not in the hub's cache here; download it where there"

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 FILE = re.compile(r"^`([\w./-]+)`\n\n```\w*\n(.*?)^```$", re.M | re.S)
 COMMAND = re.compile(r"^    \$ (.+)\n((?:    (?!\$ ).*\n|\n(?=    (?!\$ )))*)", re.M)
-VARYING = re.compile(r"[0-9a-f]{64}|\d{8}T\d{9}-[0-9a-f]{4}|[+-]?\d+\.\d+|\d+(?= (?:s|ms|min)\b)")
+VARYING = re.compile(r"[0-9a-f]{64}|\d{8}T\d{9}-[0-9a-f]{4}|\d+(?:\.\d+)? (?:s|ms|min)\b|[+-]?\d+\.\d+")
+COLUMNS = re.compile(r"(?<=\S) {2,}")  # as wide as what varies
 
 
 class Step(NamedTuple):
@@ -79,7 +80,11 @@ def follow(page: Path, folder: Path, variables: dict[str, str]) -> Iterator[tupl
 
 def agrees(printed: str, told: str) -> bool:
     """Tell whether a command printed what a page says that it prints."""
-    pieces = [VARYING.sub("#", line.rstrip()) for line in printed.splitlines()]
-    pattern = "".join(r"(?:.*\n)*?" if piece.strip() == "..." else re.escape(piece) + r" *\n" for piece in pieces)
-    lines = "".join(VARYING.sub("#", line.rstrip()) + "\n" for line in told.splitlines())
-    return re.fullmatch(pattern, lines) is not None
+    pieces = [_steady(line) for line in printed.splitlines()]
+    pattern = "".join(r"(?:.*\n)*?" if piece.strip() == "..." else re.escape(piece) + r"\n" for piece in pieces)
+    return re.fullmatch(pattern, "".join(_steady(line) + "\n" for line in told.splitlines())) is not None
+
+
+def _steady(line: str) -> str:
+    """Return a line with a mark in place of what varies."""
+    return COLUMNS.sub("  ", VARYING.sub("#", line.rstrip()))

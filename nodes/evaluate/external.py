@@ -5,7 +5,8 @@ The harness is given folders and writes one:
 
     {policy}     a Hugging Face model folder, as `dataflow export --plain` writes it
     {questions}  the pool of the input `questions` as a task of lmms-eval, for its --include_path: the task is named
-                 `dataflow_questions`
+                 `dataflow_questions`; it puts them in the words of the template direct, with pictures as they are and
+                 answers of 16 tokens at most, however the policy was trained
     {files}      the file or folder that `files` names: its content is in the key, where it lies is not
     {output}     where it writes its results
 
@@ -58,10 +59,10 @@ class Measures(Artifact):
         return cls(r.table("measures", Measure), r.table("said", Said), r.attrs["harness"])
 
     def summary(self) -> dict[str, Any]:
-        told: dict[str, Any] = {}
+        tasks: dict[str, dict[str, float]] = {}
         for row in self.rows:
-            told.setdefault(row.task, {})[row.metric] = row.value
-        return {"harness": self.harness, **told}
+            tasks.setdefault(row.task, {})[row.metric] = row.value
+        return {"harness": self.harness, "tasks": tasks}
 
 
 class Measuring(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +79,8 @@ class Measuring(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         check_command(self.command, PLACES, "its results", self.files is not None)
+        if not any("{policy}" in argument for argument in self.command):
+            raise ValueError("command: need {policy}, which is measured")
 
 
 @node("eval.external", version=1, packages=("torch", "transformers", "tokenizers", "safetensors"), external=True)
@@ -94,19 +97,19 @@ def measure(policy: Policy, questions: QuestionPool | None, *, params: Measuring
         raise ValueError(overlap("eval.external", seen))
     if not policy.tensors():
         raise ValueError(f"eval.external: a policy of family {policy.family!r} has no weights, expected a model")
-    folder = scratch / "files"
-    shutil.rmtree(folder, ignore_errors=True)  # of a killed run
+    folder, done = scratch / "files", scratch / "done"
     places = {place: str(folder / place) for place in PLACES}
+    if params.files is not None:
+        places["files"] = str(params.files.path)
     try:
-        write_models({"": policy}, folder / "policy")
-        if questions is not None:
-            write_lmms_eval({key: questions[key] for key in questions}, folder / "questions")
-        if params.files is not None:
-            places["files"] = str(params.files.path)
-        run_program([fill(argument, places) for argument in params.command], folder)
+        if not done.exists():  # else only its results could not be read: hours of a GPU, maybe
+            shutil.rmtree(folder, ignore_errors=True)  # of a killed run
+            write_models({"": policy}, folder / "policy")
+            if questions is not None:
+                write_lmms_eval({key: questions[key] for key in questions}, folder / "questions")
+            run_program([fill(argument, places) for argument in params.command], folder)
+            done.touch()
         measures, said = READERS[params.reads](folder / "output")
     except ValueError as error:
         raise ValueError(f"eval.external: {str(error).replace(places['output'], '{output}')}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return Measures(measures, said, params.reads)

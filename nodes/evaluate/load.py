@@ -52,16 +52,24 @@ def load_benchmark(*, params: LoadBenchmark, scratch: Path) -> Kept:
     """
     benchmark = params.benchmark.load()
     names = (params.file,) if params.file else benchmark.files
+    place, is_whole = scratch / "files", True
     if params.path is not None:
         place = params.path.path
     else:
-        place = lay_out(params.hub, params.revision, names, params.pictures == "own", scratch / "files")
+        is_whole = lay_out(params.hub, params.revision, names, params.pictures == "own", place)
     path, format = find_data(_file(place, names), None)
     root = place if place.is_dir() else None
     frames = params.frames or benchmark.frames
-    return Reading(lambda row: _given(benchmark, row), params.pictures, root, frames).read(
-        path, read_rows(path, format)
-    )
+    reading = Reading(lambda row: _given(benchmark, row), params.pictures, root, frames)
+    kept = reading.read(path, read_rows(path, format))
+    gone = [row for row in kept.rows if row.reason == "pictures"]
+    if gone and not is_whole:
+        n = len(kept.rows) + sum(len(own.rows) for own in kept.questions.values())
+        raise ValueError(
+            f"hub dataset {params.hub!r}: {len(gone)} of {n} questions lack pictures, the first: {gone[0].detail};"
+            " the hub cannot be reached, and its cache here holds a part"
+        )
+    return kept
 
 
 def _file(path: Path, names: Sequence[str]) -> Path:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from nodes.hub import download
 from nodes.questions.files.load import SUFFIXES, VIDEOS
 
-MOST_BYTES = 1 << 40  # that archives hold, unpacked
+MOST_BYTES = 1 << 38  # that an archive holds, unpacked
 SHOWN = SUFFIXES | VIDEOS
 
 
-def lay_out(hub: str, revision: str, files: Sequence[str], with_pictures: bool, folder: Path) -> Path:
-    """Return `folder`, in which a benchmark's files are as its rows name them.
+def lay_out(hub: str, revision: str, files: Sequence[str], with_pictures: bool, folder: Path) -> bool:
+    """Put a benchmark's files into a folder as its rows name them; tell whether they are all there.
+
+    They may be a part where the hub cannot be reached: its cache does not know what else there is.
 
     Args:
         files: names of the files of rows.
@@ -25,13 +28,13 @@ def lay_out(hub: str, revision: str, files: Sequence[str], with_pictures: bool, 
         ValueError: the hub does not give it, or an archive is none or holds too much.
     """
     shown = [f"*{suffix}" for suffix in (*sorted(SHOWN), ".zip")] if with_pictures else []
-    source = download("dataset", hub, revision, [*files, *shown], "path")
+    source, is_whole = download("dataset", hub, revision, [*files, *shown], "path")
     for path in sorted(source.rglob("*")):
         if path.is_file() and path.suffix != ".zip":
             _link(path, folder / path.relative_to(source))
     for path in sorted(source.rglob("*.zip")) if with_pictures else ():
         _unpack(path, folder / path.parent.relative_to(source), f"hub dataset {hub!r}: {path.relative_to(source)}")
-    return folder
+    return is_whole
 
 
 def _link(path: Path, target: Path) -> None:
@@ -51,6 +54,7 @@ def _unpack(path: Path, folder: Path, told: str) -> None:
             if sum(item.file_size for item in wanted) > MOST_BYTES:
                 raise ValueError(f"{told}: unpacks to more than {MOST_BYTES} bytes")
             for item in wanted:
+                (folder / item.filename).unlink(missing_ok=True)  # it may be a link to what the cache holds
                 archive.extract(item, folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise ValueError(f"{told}: {' '.join(str(error).split())}") from error

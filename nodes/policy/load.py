@@ -54,7 +54,7 @@ def load(*, params: Load) -> Policy:
     if params.folder is not None:
         folder = params.folder.path
     else:
-        folder = download("model", params.hub, params.revision, WANTED, "folder")
+        folder, _ = download("model", params.hub, params.revision, WANTED, "folder")
     check_folder(folder)
     return read_folder(folder)
 

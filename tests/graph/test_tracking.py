@@ -150,10 +150,61 @@ def test_what_cannot_be_read_is_told_of_and_the_rest_is_tracked(tracked) -> None
     assert [place for axis, place, _ in points(tracked) if axis == "round"] == [2]
 
 
+def test_a_variant_has_the_curves_of_all_that_belongs_to_it(tracked) -> None:
+    arms = """
+[nodes.after]
+kind = "mine.py:train"
+inputs = { before = "update[last]" }
+[variants.arms.plain]
+[variants.arms.more]
+"nodes.after.params.gain" = 0.5
+"""
+    tracked.run(SPEC + arms)
+    shared = [("round", 1, {"update/accuracy.all": 0.375, "update/n": 3})]
+    shared += [("round", 2, {"update/accuracy.all": 0.5, "update/n": 3})]
+    for name, value in (("plain", 0.625), ("more", 1.0)):
+        told = [point for point in points(tracked, name) if point[0] == "round"]
+        assert told == [*shared, ("round", 0, {"after/accuracy.all": value, "after/n": 3})]
+
+
+def test_steps_count_on_from_rounds_of_other_lengths(tracked) -> None:
+    kinds = KINDS.replace("gain: float = 0.125", "gain: float = 0.125\n    steps: int = 3")
+    kinds = kinds.replace("range(3)", "range(params.steps)").replace("(n + 1, 3,", "(n + 1, params.steps,")
+    (tracked.folder / "mine.py").write_text(kinds)
+    tracked.run(SPEC + "[rounds.2.nodes.update.params]\nsteps = 1\n")
+    assert [place for axis, place, _ in points(tracked) if axis == "step"] == [1, 2, 3, 4]
+
+
+def test_one_that_hangs_holds_up_no_other(tracked, monkeypatch) -> None:
+    monkeypatch.setattr("graph.tracking.PATIENCE_S", 0.5)
+    both = SPEC.replace('["recorder.py:Recorder"]', '["recorder.py:Hanging", "recorder.py:Recorder"]')
+    result = tracked.run(both)
+    assert [place for axis, place, _ in points(tracked) if axis == "round"] == [1, 2]
+    assert result.untold == ["[report] recorder.py:Hanging has not taken all curves yet: they are left"]
+
+
+def test_a_run_that_fails_tells_of_trackers_too(tracked) -> None:
+    spec = SPEC.replace('name = "tracked"', 'name = "refused"')
+    with pytest.raises(RunError, match=r"\[report\] went on without recorder.py:Recorder: OSError: no such server"):
+        tracked.run(spec + '[nodes.bad]\nkind = "TOYS:quit_early"\n')
+
+
+def test_ctrl_c_while_trackers_are_waited_for_costs_no_finished_run(tracked, monkeypatch) -> None:
+    def interrupt(thread, timeout=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graph.tracking.threading.Thread.join", interrupt)
+    result = tracked.run(SPEC)
+    monkeypatch.undo()
+    assert tracked.store.refs.find("tracked") == result.digest
+
+
 def test_a_tracker_that_hangs_holds_no_run_for_long(tracked, monkeypatch) -> None:
-    monkeypatch.setattr("graph.run.PATIENCE_S", 0.2)
+    monkeypatch.setattr("graph.tracking.PATIENCE_S", 0.2)
     result = tracked.run(SPEC.replace("Recorder", "Hanging"))
-    assert result.computed == 2 and result.untold == ["[report]: not all curves were told 0.2 s after the end"]
+    assert result.computed == 2 and result.untold == [
+        "[report] recorder.py:Hanging has not taken all curves yet: they are left"
+    ]
 
 
 def test_curves_are_closed_where_a_run_fails(tracked) -> None:

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from nodes.evaluate.harnesses.measured import Measure, Said, is_number, read_json
+from nodes.evaluate.harnesses.measured import Measure, Said, number, read_json
 
 ERRORS = ("_stderr_clt", "_stderr")  # the first that is a number
 DEFAULT = "none"  # the filter that changes nothing
@@ -24,7 +22,7 @@ def read_lmms_eval(folder: Path) -> tuple[list[Measure], list[Said]]:
     found = sorted(folder.rglob("*_results.json"), key=lambda path: path.name)
     if not found:
         raise ValueError(f"{folder}: holds no *_results.json: give lmms-eval --output_path {{output}}")
-    results = read_json(found[-1])
+    results = read_json(found[-1].read_bytes(), str(found[-1]))
     tasks = results.get("results") if isinstance(results, dict) else None
     if not isinstance(tasks, dict):
         raise ValueError(f"{found[-1]}: has no table `results`")
@@ -38,22 +36,22 @@ def read_lmms_eval(folder: Path) -> tuple[list[Measure], list[Said]]:
 def _measures(task: str, told: dict[str, Any]) -> Iterator[Measure]:
     for key, value in told.items():
         name, _, filtered = key.partition(",")
-        if not is_number(value) or "_stderr" in name or not filtered:
+        measured = number(value)
+        if measured is None or "_stderr" in name or not filtered:
             continue
-        errors: Iterator[Any] = (told.get(f"{name}{kind},{filtered}") for kind in ERRORS)
-        error = next((float(one) for one in errors if is_number(one)), math.nan)
-        yield Measure(task, name if filtered == DEFAULT else f"{name} {filtered}", float(value), error)
+        errors = (number(told.get(f"{name}{kind},{filtered}")) for kind in ERRORS)
+        error = next((one for one in errors if one is not None), math.nan)
+        yield Measure(task, name if filtered == DEFAULT else f"{name} {filtered}", measured, error)
 
 
 def _said(path: Path, date: str) -> Iterator[Said]:
     task = path.name.removeprefix(f"{date}_samples_").removesuffix(".jsonl")
     with open(path, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = msgspec.json.decode(line, type=dict[str, Any])
-            except (msgspec.MsgspecError, RecursionError) as error:
-                raise ValueError(f"{path}: line {number}: no JSON table: {error}") from None
+        for place, line in enumerate(lines):
+            row = read_json(line, f"{path}: line {place + 1}")
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}: line {place + 1}: no JSON table")
             text = row.get("filtered_resps", row.get("resps", ""))
             while isinstance(text, list) and text:
                 text = text[0]
-            yield Said(task, str(row.get("doc_id", number - 1)), text if isinstance(text, str) else str(text))
+            yield Said(task, str(row.get("doc_id", place)), text if isinstance(text, str) else str(text))

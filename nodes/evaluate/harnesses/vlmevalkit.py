@@ -1,6 +1,6 @@
 """VLMEvalKit: tables `<output>/<model>/<model>_<dataset>_<what>.csv`, and some data sets' `..._score.json`.
 
-A table's columns that are numbers are metrics, the others say of what: `split`, `Category`. Of files of one name, which
+A table's columns of numbers are metrics, the others say of what: `split`, `Category`. Of files of one name, which
 stand in a folder a run and are linked from above, the newest counts. What was said stands in spreadsheets, which are
 not read.
 """
@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from nodes.evaluate.harnesses.measured import Measure, Said, is_number, read_json
+from nodes.evaluate.harnesses.measured import Measure, Said, number, read_json
 
 
 def read_vlmevalkit(folder: Path) -> tuple[list[Measure], list[Said]]:
     """Return what VLMEvalKit wrote below a folder. Raises ValueError: no number is there."""
     newest: dict[str, Path] = {}
-    for path in sorted([*folder.rglob("*.csv"), *folder.rglob("*_score.json")], key=lambda path: path.stat().st_mtime):
+    found = [path for pattern in ("*.csv", "*_score.json") for path in folder.rglob(pattern) if path.is_file()]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime):
         newest[path.name] = path
     measures = [
         measure
@@ -38,31 +39,33 @@ def _from_table(name: str, path: Path) -> Iterator[Measure]:
             rows = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: no table: {error}") from None
+    columns = [column for column in (rows[0] if rows else ()) if column]
+    metrics = [column for column in columns if all(_number(row[column]) is not None for row in rows)]
     for row in rows:
-        numbers = {column: _number(text) for column, text in row.items() if column}
-        of = " ".join(row[column] for column, value in numbers.items() if value is None and row[column])
-        for column, value in numbers.items():
+        of = [row[column] for column in columns if column not in metrics and row[column]]
+        for column in metrics:
+            value = number(_number(row[column]))
             if value is not None:
-                yield Measure(_dataset(name, path), f"{of} {column}".strip(), value, math.nan)
+                yield Measure(_task(name, path), " ".join([*of, column]), value, math.nan)
 
 
 def _from_json(name: str, path: Path) -> Iterator[Measure]:
-    told = read_json(path)
-    for metric, value in told.items() if isinstance(told, dict) else ():
-        if is_number(value):
-            yield Measure(_dataset(name, path), metric, float(value), math.nan)
+    told = read_json(path.read_bytes(), str(path))
+    for metric, given in told.items() if isinstance(told, dict) else ():
+        value = number(given)
+        if value is not None:
+            yield Measure(_task(name, path), metric, value, math.nan)
 
 
-def _dataset(name: str, path: Path) -> str:
-    """Return the data set of a file, whose name begins with that of a folder above it, the model's."""
+def _task(name: str, path: Path) -> str:
+    """Return data set and measure of a file, whose name begins with that of a folder above it, the model's."""
     model = next((parent.name for parent in path.parents if name.startswith(f"{parent.name}_")), "")
-    stem = name.rpartition(".")[0].removeprefix(f"{model}_") if model else name.rpartition(".")[0]
-    return stem.removesuffix("_acc").removesuffix("_score")
+    return path.with_name(name.removeprefix(f"{model}_") if model else name).stem
 
 
 def _number(text: str | None) -> float | None:
+    """Return what a cell holds, NaN if that is nothing, None if it is a text."""
     try:
-        value = float(text or "")
+        return float(text or "nan")
     except ValueError:
         return None
-    return value if math.isfinite(value) else None

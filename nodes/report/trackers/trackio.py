@@ -18,9 +18,9 @@ class Trackio:
         import trackio
 
         self._run = trackio.init(
-            project=tracked.experiment,
+            project=tracked.experiment.replace("/", "-"),
             name=tracked.name,
-            group=tracked.run if tracked.variant else None,
+            group=tracked.run,
             config={"spec": tracked.spec, "variant": tracked.variant},
             embed=False,
             auto_log_cpu=False,

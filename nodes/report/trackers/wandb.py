@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from graph.tracker import Axis, Tracked
 
 
+START_S = 20.0  # for its server to answer; by default 90
+
+
 class WandB:
     """Logs numbers, each against its own axis: wandb's step would be one for all, and may only grow."""
 
@@ -22,13 +25,13 @@ class WandB:
 
         tracked.folder.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
-            project=tracked.experiment,
+            project=tracked.experiment.replace("/", "-"),
             name=tracked.name,
-            group=tracked.run if tracked.variant else None,
+            group=tracked.run,
             config={"spec": tracked.spec, "variant": tracked.variant},
             dir=str(tracked.folder),
             reinit="create_new",
-            settings=wandb.Settings(console="off", silent=True),
+            settings=wandb.Settings(console="off", silent=True, init_timeout=START_S),
         )
         self._known: set[str] = set()
 

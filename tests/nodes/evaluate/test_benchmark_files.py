@@ -185,6 +185,21 @@ def test_a_benchmark_of_the_hub_is_read_with_its_archives(hub, tmp_path):
     assert len(pool_rows(blind.questions)) == 2 and not list((tmp_path / "other").rglob("*.mp4"))
 
 
+def test_an_archive_does_not_write_into_the_cache(hub, tmp_path):
+    (hub / "blobs" / "jpg").write_bytes(jpeg(9))
+    (hub / "snapshots" / ("a" * 40) / "a.jpg").symlink_to("../../blobs/jpg")
+    with zipfile.ZipFile(hub / "blobs" / "zip", "a") as archive:
+        archive.writestr("a.jpg", b"another")
+    load("vsibench", None, tmp_path / "scratch", hub="a/vsi", revision="a" * 40, frames=4)
+    assert (hub / "blobs" / "jpg").read_bytes() == jpeg(9)
+
+
+def test_a_part_in_the_cache_is_not_taken_for_the_whole(hub, tmp_path):
+    write(hub / "blobs" / "rows", [row(1), row(2), row(3, scene_name="scene0012_00")])
+    with pytest.raises(ValueError, match=r"1 of 3 questions lack pictures, the first: .* its cache here holds a part"):
+        load("vsibench", None, tmp_path / "scratch", hub="a/vsi", revision="a" * 40, frames=4)
+
+
 def test_what_the_hub_does_not_give_is_one_line(hub, tmp_path):
     with pytest.raises(ValueError, match=r"hub dataset 'a/b' at aaaaaaaaaaaa: .* name its folder as params.path$"):
         load("vsibench", None, tmp_path / "scratch", hub="a/b", revision="a" * 40)

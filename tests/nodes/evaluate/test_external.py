@@ -41,9 +41,8 @@ def test_a_harness_measures_a_policy(small_pools: SmallPools, small_policy: Poli
     opened = small_pools.store.open(small_pools.store.put(made), Measures)
     assert opened.summary() == {
         "harness": "lmms-eval",
-        "dataflow_questions": {"accuracy": mean, "accuracy strip": mean / 2},
+        "tasks": {"dataflow_questions": {"accuracy": mean, "accuracy strip": mean / 2}},
     }
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,17 @@ def test_what_goes_wrong_is_one_line(
     with pytest.raises(ValueError, match=told) as error:
         measure(small_policy, small_pools.test, params=params(how), scratch=tmp_path)
     assert str(error.value).startswith("eval.external: ") and "\n" not in str(error.value)
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_measured_is_not_lost_where_it_could_not_be_read(
+    small_pools: SmallPools, small_policy: Policy, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="no JSON"):
+        measure(small_policy, small_pools.test, params=params("torn"), scratch=tmp_path)
+    (torn,) = tmp_path.rglob("*_results.json")
+    torn.write_text('{"results": {"a": {"acc,none": 0.5, "acc_stderr,none": NaN, "far,none": 1e999, "b,none": NaN}}}')
+    made = measure(small_policy, small_pools.test, params=params("torn"), scratch=tmp_path)
+    assert [(one.task, one.metric, one.value) for one in made.rows] == [("a", "acc", 0.5)]
 
 
 def test_what_does_not_fit_is_refused(small_pools: SmallPools, small_policy: Policy, tmp_path: Path) -> None:
@@ -73,6 +82,7 @@ def test_what_does_not_fit_is_refused(small_pools: SmallPools, small_policy: Pol
         measure(scripted_policy({}), small_pools.test, params=params("measures"), scratch=tmp_path)
     for command, told in {
         ("lmms-eval", "{ouput}"): "{ouput} stands for nothing: known are {policy} {questions} {files} {output}",
+        ("lmms-eval", "{output}"): "need {policy}, which is measured",
         ("lmms-eval", "{policy}"): "need {output}, where it writes its results",
         ("sh", "{files}", "{output}"): "need both of the param and {files}, or neither",
     }.items():
@@ -88,20 +98,19 @@ def test_tables_of_vlmevalkit_are_read(tmp_path: Path) -> None:
     os.utime(old, (1, 1))
     new.write_text('"split","Overall","AR"\n"dev","0.625","0.5"\n"test","nan",""\n')
     (model / "Ours_POPE_score.csv").write_text("split,Overall,acc\nOverall,82.5,81\nrandom,90,91\n")
-    (model / "Ours_OCRBench_score.json").write_text(
-        json.dumps({"Final Score": 512, "Final Score Norm": 51.2, "by": {}})
-    )
+    (model / "Ours_POPE_score.json").write_text(json.dumps({"Final Score": 512, "Norm": 51.2, "by": {}}))
+    (model / "Ours_gone_acc.csv").symlink_to("nowhere")
     measures, said = read_vlmevalkit(tmp_path)
     assert said == [] and all(math.isnan(one.error) for one in measures)
     assert [(one.task, one.metric, one.value) for one in measures] == [
-        ("MMBench_DEV_EN", "dev Overall", 0.625),
-        ("MMBench_DEV_EN", "dev AR", 0.5),
-        ("OCRBench", "Final Score", 512.0),
-        ("OCRBench", "Final Score Norm", 51.2),
-        ("POPE", "Overall Overall", 82.5),
-        ("POPE", "Overall acc", 81.0),
-        ("POPE", "random Overall", 90.0),
-        ("POPE", "random acc", 91.0),
+        ("MMBench_DEV_EN_acc", "dev Overall", 0.625),
+        ("MMBench_DEV_EN_acc", "dev AR", 0.5),
+        ("POPE_score", "Overall Overall", 82.5),
+        ("POPE_score", "Overall acc", 81.0),
+        ("POPE_score", "random Overall", 90.0),
+        ("POPE_score", "random acc", 91.0),
+        ("POPE_score", "Final Score", 512.0),
+        ("POPE_score", "Norm", 51.2),
     ]
 
 

@@ -58,4 +58,4 @@ def test_the_rehearsal_does_what_the_page_says(tmp_path: Path) -> None:
         assert agrees(step.printed, told), f"$ {step.command}\n{told}\nexpected\n{step.printed}"
         commands += 1
     assert commands > 5
-    assert list((work / "specs" / "curves").rglob("events.out.tfevents*"))
+    assert list((work / "curves").rglob("events.out.tfevents*"))
