@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from graph.tracker import Axis, Tracked
+from nodes.report.trackers.tracked import Axis, Tracked
 
 
 class TensorBoard:

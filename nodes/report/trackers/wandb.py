@@ -6,11 +6,8 @@ Who it is sent to, or that it stays here (WANDB_MODE=offline), is wandb's own to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from graph.tracker import Axis, Tracked
-
+from nodes.report.trackers.tracked import Axis, Tracked
 
 START_S = 20.0  # for its server to answer; by default 90
 
