@@ -35,11 +35,10 @@ def main(options: argparse.Namespace) -> int:
     token = options.token or ("" if is_loopback(options.host) else secrets.token_urlsafe(24))
     app = make_app(open_stores(options.store, None, True), token)
     config = uvicorn.Config(app, options.host, options.port, log_level="warning", access_log=False, server_header=False)
-    with config.bind_socket() as socket:
+    with contextlib.suppress(KeyboardInterrupt), config.bind_socket() as socket:  # Ctrl-C is how one leaves
         socket.listen()  # who reads the address may ask at once
         host = f"[{options.host}]" if ":" in options.host else options.host
         print(f"http://{host}:{socket.getsockname()[1]}/{f'?token={token}' if token else ''}", flush=True)
         os.nice(NICE)
-        with contextlib.suppress(KeyboardInterrupt):  # that is how one leaves
-            uvicorn.Server(config).run([socket])
+        uvicorn.Server(config).run([socket])
     return 0

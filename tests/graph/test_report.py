@@ -141,7 +141,7 @@ def test_charts_need_their_library(lab, monkeypatch):
 
     graph.report._library.cache_clear()
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(ExportError, match=r"pip install 'dataflow\[report\]'"):
+    with pytest.raises(ExportError, match=r"pip install 'dataflow-spatial\[report\]'"):
         draw_report(lab.store, [lab.run(LOOP).run])
 
 
