@@ -56,7 +56,7 @@ def serving(lab, *arguments):
         yield address.rstrip("/")
     finally:
         server.send_signal(signal.SIGINT)
-        assert server.wait(10) == 0 and "interrupted" not in server.stderr.read()
+        assert server.wait(30) == 0 and "interrupted" not in server.stderr.read()
 
 
 def get(address, path="/", **headers):
@@ -186,8 +186,14 @@ def test_a_page_is_drawn_no_more_often_than_its_share(lab, going_on):
     assert "· done ·" in pages.page(going_on) and not pages.is_old(going_on)
 
 
-def test_a_browser_follows_without_being_asked_again(lab, going_on):
-    with serving(lab) as address, chromium() as chrome:
+@pytest.fixture
+def chrome():
+    with chromium() as driver:
+        yield driver
+
+
+def test_a_browser_follows_without_being_asked_again(lab, chrome, going_on):  # the browser first: the run is short
+    with serving(lab) as address:
         chrome.get(f"{address}/runs/{going_on}")
         chrome.execute_script("window.same = true")
         assert "going on" in chrome.find_element("tag name", "header").text
