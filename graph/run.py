@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Container
@@ -19,7 +20,6 @@ from graph.rest import LISTED, lost_lines
 from graph.rounds import Instance, unroll
 from graph.runs import End, Root, RunLog, put_result
 from graph.spec import Spec
-from graph.tracking import check_trackers, track
 from store.manifest import Entry
 from store.objects import LocalObjects
 from store.open import Store, type_name
@@ -75,12 +75,15 @@ def run(
     lookup = Lookup(spec, store, instances)
     if only is not None:
         check_inputs(lookup, only)
-    check_trackers(spec)
+    if spec.report.to:
+        from graph.tracking import check_trackers, track  # only who has trackers waits for it
+
+        check_trackers(spec)
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     mark_format(store.objects)
     log = RunLog(store, Root(spec.experiment.name, str(spec.path), spec.text, settings, started, lookup.stored))
     began = time.monotonic()
-    with track(spec, store, instances, log.id) as tracking:
+    with track(spec, store, instances, log.id) if spec.report.to else contextlib.nullcontext() as tracking:
         events = Events(log, *filter(None, [tracking]), *listeners)
         team = make_team(store, events)
         driver = Driver(spec, lookup, events, forced, team)

@@ -49,14 +49,11 @@ def check_trackers(spec: Spec) -> None:
 
 
 @contextlib.contextmanager
-def track(spec: Spec, store: Store, instances: Mapping[str, Instance], run: str) -> Iterator[Tracking | None]:
-    """Give a listener of events that tells a run's trackers, None where it has none; wait for them afterwards.
+def track(spec: Spec, store: Store, instances: Mapping[str, Instance], run: str) -> Iterator[Tracking]:
+    """Give a listener of events that tells a run's trackers; wait for them afterwards.
 
     A run that fails tells what was not told to them, too.
     """
-    if not spec.report.to:
-        yield None
-        return
     tracking = Tracking(spec, store, instances, run)
     try:
         yield tracking

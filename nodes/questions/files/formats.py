@@ -7,7 +7,6 @@
     sr91k      sr91k.jsonl with the fields of SR-91k and SpaceR-151k (arXiv:2504.01805)
 
 Pictures go out under a format's name alone: the plain form without one is the rows. `terms` of each row go with it.
-Nothing here is in an action key.
 """
 
 from __future__ import annotations

@@ -3,23 +3,24 @@
     lmms-eval eval --include_path DIR/plain --tasks dataflow_questions --model qwen2_5_vl --model_args pretrained=...
 
 The folder is complete: `dataflow_questions.yaml`, the code that it names, and the questions with their pictures. It may
-be moved. Nothing here is in an action key.
+be moved.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nodes.policy.rollout import prompt_text
+from nodes.questions.files import lmms_eval_task
 from nodes.questions.files.formats import save_dataset
 from nodes.questions.files.pictures import PictureFiles
 from nodes.questions.question import Questions
 
 TASK = "dataflow_questions"
-CODE = Path(__file__).with_name("lmms_eval_task.py")
 MAX_TOKENS = 16  # of an answer, as VSI-Bench's own
 FIELDS = ("id", "scene", "task", "template", "answer", "kind", "options", "terms")
 
@@ -45,7 +46,7 @@ def write_lmms_eval(pools: Mapping[str, Questions], folder: Path) -> None:
     features = datasets.Features({**dict.fromkeys([*FIELDS, "words"], text), "options": datasets.List(text)})
     folder.mkdir(parents=True, exist_ok=True)
     save_dataset(rows, folder / "questions", features, "test")
-    (folder / f"{TASK}_code.py").write_bytes(CODE.read_bytes())
+    (folder / f"{TASK}_code.py").write_text(inspect.getsource(lmms_eval_task))
     (folder / f"{TASK}.yaml").write_text(_task(sorted({question.task for _, question in questions})))
 
 
