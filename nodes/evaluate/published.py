@@ -7,7 +7,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from nodes.hub import download
 from nodes.questions.files.load import SUFFIXES, VIDEOS
@@ -46,11 +46,16 @@ def _link(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
+def _is_wanted(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SHOWN and not path.is_absolute() and ".." not in path.parts
+
+
 def _unpack(path: Path, folder: Path, told: str) -> None:
-    """Unpack the pictures and videos of an archive; names that lead out of the folder stay inside it."""
+    """Unpack the pictures and videos of an archive; names that lead out of the folder are passed over."""
     try:
         with zipfile.ZipFile(path) as archive:
-            wanted = [item for item in archive.infolist() if Path(item.filename).suffix.lower() in SHOWN]
+            wanted = [item for item in archive.infolist() if _is_wanted(item.filename)]
             if sum(item.file_size for item in wanted) > MOST_BYTES:
                 raise ValueError(f"{told}: unpacks to more than {MOST_BYTES} bytes")
             for item in wanted:

@@ -175,10 +175,13 @@ def hub(tmp_path, monkeypatch):
 
 def test_a_benchmark_of_the_hub_is_read_with_its_archives(hub, tmp_path):
     scratch = tmp_path / "deep" / "scratch"
+    scratch.mkdir(parents=True)
+    outside = scratch.parent / "outside.mp4"  # where a name in the archive leads
+    outside.write_bytes(b"mine")
     loaded = load("vsibench", None, scratch, hub="a/vsi", revision="a" * 40, frames=4)
     assert [one.id for one in pool_rows(loaded.questions)] == ["1", "2"] and not loaded.rows
     assert pool_rows(loaded.questions)[0].frames == (0, 1, 2, 3)
-    assert not list(tmp_path.rglob("run.py")) and not (scratch.parent / "outside.mp4").exists()
+    assert not list(tmp_path.rglob("run.py")) and outside.read_bytes() == b"mine"
     again = load("vsibench", None, scratch, hub="a/vsi", revision="a" * 40, frames=4)  # over what a killed run left
     assert pool_rows(again.questions) == pool_rows(loaded.questions)
     blind = load("vsibench", None, tmp_path / "other", hub="a/vsi", revision="a" * 40, pictures="none")
