@@ -94,7 +94,7 @@ class Driver:
         try:
             self._start(self.lookup.instances[label])
         except (Missing, Damaged) as error:
-            if not self._repairs.begin(error.digest, lambda: self._ready.append(label)):
+            if not self._repairs.begin(error.digest, label, lambda: self._ready.append(label)):
                 self._fail(label, str(error))
         except StoreError as error:
             self._fail(label, str(error))
@@ -161,7 +161,7 @@ class Driver:
         """Take an outcome: repair what it lacked, try again what the machine failed at, else settle it."""
         alone = msgspec.structs.replace(task, calls=[call for call in task.calls if call.element == outcome.element])
         if outcome.lost and outcome.lost != task.repairs:
-            if self._repairs.begin(outcome.lost, lambda: self.queue.send(alone)):
+            if self._repairs.begin(outcome.lost, outcome.key, lambda: self.queue.send(alone)):
                 return
         elif outcome.failure and self.queue.may_retry(task, outcome):
             facts = {"error": f"{outcome.error}: once more", "traceback": outcome.traceback, "log": outcome.log}

@@ -23,7 +23,8 @@ Resume = Callable[[], object]
 class Repairs:
     """The lost digests of one run; each is made again once, so a repair that does not help ends.
 
-    What one action gave may be lost in many pieces: it runs again once for all of them.
+    What one action gave may be lost in many pieces: it runs again once for all of them. Whoever tells of a loss may
+    have read before its repair: each goes on once after it.
     """
 
     def __init__(self, lookup: Lookup, submit: Callable[[Work, list[Call], str], None]) -> None:
@@ -35,31 +36,37 @@ class Repairs:
         self._making: dict[str, list[str]] = {}  # key of a call that is not back -> the lost digests that it makes
         self._made: set[str] = set()  # keys of the calls that are
         self._works: dict[str, Work] = {}
-        self._resumes: dict[str, list[Resume]] = {}  # lost digest -> what goes on after its repair
+        self._resumes: dict[str, list[tuple[str, Resume]]] = {}  # lost digest -> who goes on after its repair
+        self._mended: dict[str, set[str]] = {}  # lost digest -> who has gone on since it was there again
 
-    def begin(self, lost: str, resume: Resume) -> bool:
-        """See to it that `resume` is called once lost bytes were made again; False if nothing more can be done."""
+    def begin(self, lost: str, reader: str, resume: Resume) -> bool:
+        """See to it that `resume` is called once lost bytes were made again; False if nothing more can be done.
+
+        Args:
+            reader: who could not read them, an action's key or an instance's label.
+        """
         if lost in self._resumes:
-            self._resumes[lost].append(resume)
+            self._resumes[lost].append((reader, resume))
             return True
-        if self._fetch(lost):
-            resume()
+        read_before = lost in self._mended and reader not in self._mended[lost]
+        if read_before or self._fetch(lost):
+            self._go_on(lost, [(reader, resume)])
             return True
         try:
             producer = None if lost in self._tried else find_producer(self._lookup, lost)
         except (Missing, Damaged) as error:  # what the producer reads is lost too: that first
             deeper = error.digest
-            return deeper != lost and self.begin(deeper, lambda: self.begin(lost, resume) or resume())
+            return deeper != lost and self.begin(deeper, reader, lambda: self.begin(lost, reader, resume) or resume())
         if producer is None:
             return False
         self._tried.add(lost)
         work, calls = producer
         if not calls:  # the collection's own manifest: its entries are all there
             _restore_collection(self._lookup, work)
-            resume()
+            self._go_on(lost, [(reader, resume)])
             return True
         self._works[lost] = work
-        self._resumes[lost] = [resume]
+        self._resumes[lost] = [(reader, resume)]
         awaited = [call for call in calls if call.key not in self._made]
         fresh = [call for call in awaited if call.key not in self._making]
         for call in awaited:
@@ -95,7 +102,11 @@ class Repairs:
     def _end(self, lost: str) -> None:
         del self._calls[lost]
         _restore_collection(self._lookup, self._works.pop(lost))
-        for resume in self._resumes.pop(lost):
+        self._go_on(lost, self._resumes.pop(lost))
+
+    def _go_on(self, lost: str, waiting: list[tuple[str, Resume]]) -> None:
+        self._mended.setdefault(lost, set()).update(reader for reader, _ in waiting)
+        for _, resume in waiting:
             resume()
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from graph.dask_cluster import DaskCluster
 from graph.errors import ClusterError, RunError
+from graph.executor import Inline
 from graph.progress import PlainLines
 from graph.report import draw_report
 from graph.run import run
@@ -274,29 +275,54 @@ def test_each_kind_imports_late_from_its_own_source_in_a_child_that_all_share(la
     assert lab.text(lab.store.reader(result).entry("c").digest) == "one two late"
 
 
+LOST = """
+[experiment]
+name = "heal"
+[nodes.data]
+kind = "TOYS:make_list"
+params = { size = 1000, count = 6 }
+[nodes.spread]
+kind = "TOYS:spread"
+inputs = { item = "data", others = "data" }
+"""
+
+
 def test_lost_blob_is_healed_on_workers_too(lab):
-    text = """
-    [experiment]
-    name = "heal"
-    [compute]
-    executor = "local"
-    [nodes.data]
-    kind = "TOYS:make_list"
-    params = { size = 1000, count = 6 }
-    [nodes.spread]
-    kind = "TOYS:spread"
-    inputs = { item = "data", others = "data" }
-    """
-    lab.run(text, "compute.executor=inline", until="data")
+    lab.run(LOST, until="data")
     shutil.rmtree(lab.folder / "store" / "cas")
-    done = lab.command("run", lab.write(text))
+    done = lab.command("run", lab.write(LOST), "--set", "compute.executor=local")
     assert done.returncode == 0, done.stderr
     lab.forget()
     try:
-        lab.run(text, "compute.executor=inline")
+        lab.run(LOST)
     except RunError as error:
         pytest.fail(str(error))
     assert lab.executed == {}
+
+
+class LastFirst(Inline):
+    """Takes several tasks at once; of those that have ended, the one sent last is back first."""
+
+    slots = 2
+
+    def __init__(self, report):
+        super().__init__(report)
+        self._ended = []
+
+    def wait(self, patience=None):
+        while self._tasks:
+            self._ended.append(super().wait())
+        return self._ended.pop()
+
+
+def test_who_read_before_a_repair_and_tells_after_it_goes_on_too(lab, monkeypatch):
+    data = lab.run(LOST, until="data").outputs["data"]
+    name = lab.entry(data, "e003").entry("values/c/0").digest
+    (blob,) = (lab.folder / "store" / "cas").rglob(f"{name}*")
+    blob.unlink()
+    monkeypatch.setattr("graph.executor.make_executor", lambda compute, report, show: LastFirst(report))
+    lab.run(LOST)
+    assert lab.executed["list"] == 1
 
 
 def test_cluster_listens_on_this_machine_only():
