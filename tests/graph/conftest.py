@@ -77,7 +77,7 @@ class Lab:
     def command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command line in a process of its own."""
         return subprocess.run(
-            self.line(*arguments), capture_output=True, text=True, cwd=ROOT, env=self.environment(), timeout=60
+            self.line(*arguments), capture_output=True, text=True, cwd=ROOT, env=self.environment(), timeout=120
         )
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:

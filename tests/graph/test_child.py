@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from graph.shipping import put_source
 from graph.slot import Slots
 from graph.task import Call, Task, encode_params
 from store.digest import digest
+from tests.waiting import is_gone, wait_for
 
 ROUGH = Path(__file__).with_name("rough.py")
 
@@ -58,17 +58,6 @@ def run(slots, task, report=lambda label, numbers: None):
 
 def log_of(lab, outcome):
     return lab.store.blobs.get(*outcome.log).decode()
-
-
-def wait_for(condition):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.01)
-
-
-def is_gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def told(lab):

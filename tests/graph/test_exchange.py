@@ -274,6 +274,6 @@ def test_killed_export_leaves_no_folder_of_that_name(lab, spec, tmp_path, sent):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(sent)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     left = os.listdir(tmp_path / "here")
     assert "out" not in left and (not left or sent == signal.SIGKILL)

@@ -21,6 +21,7 @@ from graph.run import run
 from graph.runs import Runs
 from graph.spec import Compute, load_spec
 from store.open import open_store
+from tests.waiting import is_gone, wait_for
 
 ROUGH = Path(__file__).with_name("rough.py")
 EXECUTORS = pytest.mark.parametrize("executor", ["inline", "local"])
@@ -29,13 +30,6 @@ EXECUTORS = pytest.mark.parametrize("executor", ["inline", "local"])
 def result_of(done):
     assert done.returncode == 0, done.stderr
     return done.stdout.split("result ")[1].strip()
-
-
-def wait_until(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.01)
 
 
 @contextlib.contextmanager
@@ -74,7 +68,7 @@ def test_kill_9_of_the_driver_loses_only_what_was_not_committed(lab, loop, execu
     spec = lab.write(loop)
     wait = ["--set", f"nodes.update.params.wait_for={gate}", "--set", f"compute.executor={executor}"]
     with ending(lab.start("run", spec, *wait)) as killed:
-        wait_until(lambda: lab.executed.get("step") == 1)
+        wait_for(lambda: lab.executed.get("step") == 1)
         os.kill(killed.pid, signal.SIGKILL)
         assert killed.wait() == -signal.SIGKILL
         with contextlib.suppress(ProcessLookupError):
@@ -92,9 +86,9 @@ def test_ctrl_c_ends_with_130_and_keeps_what_was_committed(lab, loop, executor):
     spec = lab.write(loop)
     wait = ["--set", f"nodes.update.params.wait_for={gate}", "--set", f"compute.executor={executor}"]
     with ending(lab.start("run", spec, *wait)) as stopped:
-        wait_until(lambda: lab.executed.get("step") == 1)
+        wait_for(lambda: lab.executed.get("step") == 1)
         os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does: to the whole group
-        _, err = stopped.communicate(timeout=20)
+        _, err = stopped.communicate(timeout=60)
     assert stopped.returncode == 130
     assert "interrupted: what was committed stays" in err and "Traceback" not in err
     listed = [line.split()[:2] for line in lab.command("ls", spec).stdout.splitlines()]
@@ -124,13 +118,9 @@ def write_act(lab, do, more=""):
 def told(lab, run):
     """The processes that the act told of, once it does."""
     path = lab.folder / "told"
-    wait_until(lambda: path.exists() or run.poll() is not None)
+    wait_for(lambda: path.exists() or run.poll() is not None)
     assert path.exists(), run.communicate()[1]
     return [int(pid) for pid in path.read_text().split()]
-
-
-def is_gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_body_that_kills_its_process_fails_its_action_and_no_other(lab, loop):
@@ -162,9 +152,9 @@ def test_ctrl_c_ends_a_body_that_ignores_term_and_twice_ends_at_once(lab):
             for _ in range(n_signals):
                 os.killpg(run.pid, signal.SIGINT)
                 time.sleep(0.2)
-            _, err = run.communicate(timeout=20)
+            _, err = run.communicate(timeout=60)
         assert run.returncode == 130 and "Traceback" not in err, err
-        wait_until(lambda pids=pids: all(map(is_gone, pids)))
+        wait_for(lambda pids=pids: all(map(is_gone, pids)))
 
 
 def test_nothing_outlives_a_driver_that_is_killed(lab):
@@ -172,7 +162,7 @@ def test_nothing_outlives_a_driver_that_is_killed(lab):
         pids = told(lab, run)
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-        wait_until(lambda: all(map(is_gone, pids)))
+        wait_for(lambda: all(map(is_gone, pids)))
 
 
 @EXECUTORS

@@ -276,14 +276,14 @@ def test_map_over_what_is_no_collection_fails_alone(lab, key):
 
 
 def test_source_without_end_is_not_compared():
-    began = time.monotonic()
+    began = time.process_time()
     text = Edit("x.py:f", "a\nb\n" * 300_000, "b\nc\na\n" * 300_000).diff()
-    assert text == "x.py:f: 600000 and 900000 lines" and time.monotonic() - began < 2
+    assert text == "x.py:f: 600000 and 900000 lines" and time.process_time() - began < 2
 
 
 def test_name_among_a_million_is_looked_for_in_the_first_only():
-    began = time.monotonic()
-    assert nearest("e000007", (f"e{n:06d}x" for n in range(1_000_000))) and time.monotonic() - began < 5
+    began = time.process_time()
+    assert nearest("e000007", (f"e{n:06d}x" for n in range(1_000_000))) and time.process_time() - began < 5
 
 
 def test_table_of_a_collection_asks_its_entries_for_their_type(lab):

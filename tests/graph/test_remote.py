@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -17,16 +16,10 @@ import pytest
 
 from graph.dask_client import differences
 from graph.spec import load_spec
+from tests.waiting import is_gone, wait_for
 
 ROUGH = Path(__file__).with_name("rough.py")
 ROOT = Path(__file__).parents[2]
-
-
-def wait_for(condition):
-    end = time.monotonic() + 40
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
 
 
 class Cluster:
@@ -111,10 +104,6 @@ def told(lab, run):
     wait_for(lambda: path.exists() or run.poll() is not None)
     assert path.exists(), run.communicate()[1]
     return [int(pid) for pid in path.read_text().split()]
-
-
-def is_gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 @contextlib.contextmanager
@@ -246,7 +235,7 @@ def test_ctrl_c_ends_the_bodies_on_the_workers(lab, cluster):
     with ending(lab.start("run", write(lab, "hang with a program"), *at(cluster))) as run:
         pids = told(lab, run)
         os.killpg(run.pid, signal.SIGINT)
-        _, err = run.communicate(timeout=20)
+        _, err = run.communicate(timeout=60)
     assert run.returncode == 130 and "Traceback" not in err
     assert all(map(is_gone, pids))
 

@@ -226,10 +226,10 @@ def chain(store, depth, width):
 @pytest.mark.parametrize(("depth", "width"), [(5000, 1), (60, 2), (300, 50)])
 def test_search_for_lost_bytes_ends_in_deep_and_in_many_paths(lab, depth, width):
     whole = chain(lab.store, depth, width)  # 60 levels of 2: 2**60 paths
-    began = time.monotonic()
+    began = time.process_time()
     assert not holds(lab.store, whole, "f" * 64)
     assert holds(lab.store, whole, digest(EMPTY)) and holds(lab.store, whole, whole)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_lost_input_that_nests_5000_deep_ends_the_run_in_a_line(lab):

@@ -16,6 +16,7 @@ import pytest
 
 from graph.errors import RunError
 from graph.lock import hold
+from tests.waiting import wait_for
 
 SLOW = Path(__file__).with_name("slow.py")
 EXECUTORS = pytest.mark.parametrize("executor", ["inline", "local"])
@@ -40,13 +41,6 @@ def notes(lab, monkeypatch):
     path = lab.folder / "notes"
     monkeypatch.setenv("SLOW_NOTES", str(path))
     return lambda: [line.split(" ", 1)[1] for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def wait_for(condition):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.005)
 
 
 @contextlib.contextmanager
@@ -100,7 +94,7 @@ def test_second_run_of_an_action_waits_and_finds_what_the_first_made(lab, notes)
     with started(lab, "run", spec) as first:
         wait_for(lambda: any(note.startswith("step 3 ") for note in notes()))
         second = lab.run(CLIMB, "compute.executor=local")
-        out, err = first.communicate(timeout=30)
+        out, err = first.communicate(timeout=60)
     assert first.returncode == 0, err
     assert out.split("result ")[1].strip() == second.digest and second.computed == 0
     assert len([note for note in notes() if note.startswith("step")]) == 20
@@ -112,7 +106,7 @@ def test_long_elements_are_made_once_by_two_runs(lab, notes):
     settings = ["nodes.list.params.count=4", "nodes.square.params.seconds=0.3"]
     with started(lab, "run", lab.write(text), *(word for one in settings for word in ("--set", one))) as first:
         second = lab.run(text, *settings)
-        out, err = first.communicate(timeout=30)
+        out, err = first.communicate(timeout=60)
     assert first.returncode == 0, err
     assert out.split("result ")[1].strip() == second.digest
     made = [note for note in notes() if note.startswith("square")]

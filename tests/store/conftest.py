@@ -73,7 +73,7 @@ class Forge:
         """Evaluate an expression of `store` in a process of its own; return what it said, and its peak in MB."""
         line = [sys.executable, "-c", VICTIM, self.store.url, expression]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-        done = subprocess.run(line, capture_output=True, text=True, timeout=30, env=environment, cwd=ROOT)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=120, env=environment, cwd=ROOT)
         if done.returncode:
             return done.stderr.strip().splitlines()[-1] if done.stderr else f"died of {-done.returncode}", 0
         said, peak_kb = done.stdout.rstrip().rsplit("\n", 1)

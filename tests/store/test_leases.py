@@ -11,6 +11,7 @@ import pytest
 from store.leases import ENDED, WHO, Holder, Leases
 from store.numbered import Numbered
 from store.objects import LocalObjects
+from tests.waiting import wait_for
 
 KEY = "a" * 64
 STALE_S, BEAT_S = 0.6, 0.1
@@ -29,13 +30,6 @@ def people(objects):
         one.close()
 
 
-def wait_until(is_so):
-    end = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_the_second_waits_until_the_first_lets_go(people):
     ann, ben = people
     assert ann.acquire(KEY) == (None, True)
@@ -43,7 +37,7 @@ def test_the_second_waits_until_the_first_lets_go(people):
     assert ann.holder(KEY) is None and ann.acquire(KEY) == (None, False)  # her own
     ann.release(KEY)
     assert ben.holder(KEY) is None and ben.acquire(KEY) == (None, False)
-    wait_until(lambda: ann.acquire(KEY)[0] == ben.own)
+    wait_for(lambda: ann.acquire(KEY)[0] == ben.own)
 
 
 def test_who_beats_keeps_it_and_who_is_gone_loses_it(people):
@@ -52,7 +46,7 @@ def test_who_beats_keeps_it_and_who_is_gone_loses_it(people):
     time.sleep(2 * STALE_S)
     assert ben.acquire(KEY)[0] == ann.own
     ann._is_over.set()  # killed: no last beat
-    wait_until(lambda: ben.acquire(KEY)[0] is None)
+    wait_for(lambda: ben.acquire(KEY)[0] is None)
     ann.release(KEY)  # stopped and continued: what was taken over stays ben's
     assert ben.acquire(KEY) == (None, False) and ann.holder(KEY) == ben.own
 

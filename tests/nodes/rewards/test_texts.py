@@ -76,6 +76,6 @@ def test_common_length_is_that_of_the_table() -> None:
 
 def test_a_text_of_a_million_words_is_scored_in_seconds() -> None:
     text, question = "a b " * 500_000, number("a b " * 100)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert wer(batch(question, text)) == [0.0] and rouge(batch(question, text))[0] < 0.01
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10

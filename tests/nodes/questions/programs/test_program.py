@@ -191,7 +191,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), run_programs(facts, ['
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_is_told_and_takes_nothing_from_its_parent() -> None:
-    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "7 True", done.stderr
 
 
