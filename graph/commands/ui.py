@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import secrets
+import signal
 
 from graph.errors import ExportError
 from graph.settings import open_stores
@@ -35,10 +35,12 @@ def main(options: argparse.Namespace) -> int:
     token = options.token or ("" if is_loopback(options.host) else secrets.token_urlsafe(24))
     app = make_app(open_stores(options.store, None, True), token)
     config = uvicorn.Config(app, options.host, options.port, log_level="warning", access_log=False, server_header=False)
-    with contextlib.suppress(KeyboardInterrupt), config.bind_socket() as socket:  # Ctrl-C is how one leaves
+    server = uvicorn.Server(config)
+    signal.signal(signal.SIGINT, server.handle_exit)  # Ctrl-C is how one leaves, also before the server listens to it
+    with config.bind_socket() as socket:
         socket.listen()  # who reads the address may ask at once
         host = f"[{options.host}]" if ":" in options.host else options.host
         print(f"http://{host}:{socket.getsockname()[1]}/{f'?token={token}' if token else ''}", flush=True)
         os.nice(NICE)
-        uvicorn.Server(config).run([socket])
+        server.run([socket])
     return 0

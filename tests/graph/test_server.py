@@ -56,7 +56,8 @@ def serving(lab, *arguments):
         yield address.rstrip("/")
     finally:
         server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0 and "interrupted" not in server.stderr.read()
+        _, said = server.communicate(timeout=60)
+        assert (server.returncode, said) == (0, "")
 
 
 def get(address, path="/", **headers):
