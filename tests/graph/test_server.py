@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,9 +13,10 @@ from contextlib import contextmanager
 import pytest
 
 from graph.runs import Runs
-from graph.server import SHARE, Pages, is_loopback
+from graph.server import Pages, is_loopback
 from tests.browser import chromium
 from tests.graph.conftest import LOOP
+from tests.waiting import wait_for
 
 SLOW = """
 [experiment]
@@ -27,8 +27,7 @@ kind = "slow.py:step"
 inputs = { before = "step[-1]" }
 """
 KINDS = """
-import time
-from msgspec import Struct
+import os, time
 from graph.node import node
 from store.artifact import Artifact
 
@@ -41,8 +40,10 @@ class Tick(Artifact):
 
 @node("slow.step", version=1)
 def step(before: Tick | None) -> Tick:
-    time.sleep(1.5)
-    return Tick(before.n + 1 if before else 1)
+    n = before.n + 1 if before else 1
+    while not os.path.exists(f"{os.environ['GATES']}/{n}"):
+        time.sleep(0.02)
+    return Tick(n)
 """
 
 
@@ -145,45 +146,56 @@ def test_one_token_may_be_given(lab):
 
 
 @pytest.fixture
-def going_on(lab):
-    """A run that takes six seconds, as it begins."""
+def let(lab, monkeypatch):
+    """Let the run that goes on end its first n of four steps."""
+    gates = lab.folder / "gates"
+    gates.mkdir()
+    monkeypatch.setenv("GATES", str(gates))
+    return lambda n: [(gates / str(step)).touch() for step in range(1, n + 1)]
+
+
+@pytest.fixture
+def going_on(lab, let):
+    """A run whose steps wait for `let`."""
     (lab.folder / "slow.py").write_text(KINDS)
-    spec = lab.write(SLOW, "slow.toml")
-    process = lab.start("run", spec)
-    end = time.monotonic() + 30
-    while not lab.store.objects.list("runs"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    process = lab.start("run", lab.write(SLOW, "slow.toml"))
+    wait_for(lambda: lab.store.objects.list("runs"))
     yield Runs(lab.store).find(None, None)
-    process.wait(60)
+    let(4)
+    process.communicate(timeout=60)
 
 
-def test_a_run_that_goes_on_is_followed_to_its_end(lab, going_on):
+def test_a_run_that_goes_on_is_followed_to_its_end(lab, going_on, let):
     with serving(lab) as address:
         assert "data-live" in get(address, f"/runs/{going_on}")[0]
-        told = []
+        told, progress = [], []
         with urllib.request.urlopen(f"{address}/runs/{going_on}/events", timeout=60) as stream:
             for line in stream:
                 told.append(line.decode().strip())
+                if told[-1].startswith('data: {"ended"'):
+                    progress.append(json.loads(told[-1].removeprefix("data: ")))
+                    let(progress[-1]["ended"] + 1)
                 if told[-1] == "event: end":
                     break
-        progress = [json.loads(line.removeprefix("data: ")) for line in told if line.startswith('data: {"ended"')]
         ended = [one["ended"] for one in progress]
-        assert ended == sorted(ended) and len(set(ended)) > 2 and progress[-1]["ended"] == 4
+        assert ended == sorted(ended) and set(ended) == {0, 1, 2, 3, 4}
         assert progress[-1]["last"] == "step[4]" and progress[-1]["failed"] == 0
         assert "event: page" in told  # it ended, so the page says more
         assert "done" in get(address, f"/runs/{going_on}")[0]
 
 
-def test_a_page_is_drawn_no_more_often_than_its_share(lab, going_on):
+@pytest.mark.parametrize(
+    ("share", "is_new"), [(1e-6, False), (1e6, True)]
+)  # who took .1 s is good for a day, or for no time
+def test_a_page_is_drawn_no_more_often_than_its_share(lab, going_on, let, monkeypatch, share, is_new):
+    monkeypatch.setattr("graph.server.SHARE", share)
     pages = Pages(lab.store)
-    start = time.monotonic()
-    first = pages.page(going_on)
-    took = time.monotonic() - start
-    time.sleep(2.5)  # events have come
-    assert pages.page(going_on) == first or took / SHARE < 2.5 or Runs(lab.store).end(going_on) is not None
-    while Runs(lab.store).end(going_on) is None:
-        time.sleep(0.2)
+    first, size = pages.page(going_on), pages.size(going_on)
+    let(2)
+    wait_for(lambda: pages.size(going_on) > size)
+    assert (pages.page(going_on) != first) == is_new
+    let(4)
+    wait_for(lambda: Runs(lab.store).end(going_on) is not None)
     assert "· done ·" in pages.page(going_on) and not pages.is_old(going_on)
 
 
@@ -193,16 +205,14 @@ def chrome():
         yield driver
 
 
-def test_a_browser_follows_without_being_asked_again(lab, chrome, going_on):  # the browser first: the run is short
+def test_a_browser_follows_without_being_asked_again(lab, chrome, going_on, let):
     with serving(lab) as address:
         chrome.get(f"{address}/runs/{going_on}")
         chrome.execute_script("window.same = true")
         assert "going on" in chrome.find_element("tag name", "header").text
-        end = time.monotonic() + 60
+        let(4)
         # Read in one go: a header that was found may have been replaced before it is read.
-        while "· done ·" not in chrome.execute_script("return document.querySelector('header').innerText"):
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        wait_for(lambda: "· done ·" in chrome.execute_script("return document.querySelector('header').innerText"))
         assert chrome.execute_script("return window.same")  # the page was not loaded again
         assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
 
