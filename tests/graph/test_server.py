@@ -184,9 +184,8 @@ def test_a_run_that_goes_on_is_followed_to_its_end(lab, going_on, let):
         assert "done" in get(address, f"/runs/{going_on}")[0]
 
 
-@pytest.mark.parametrize(
-    ("share", "is_new"), [(1e-6, False), (1e6, True)]
-)  # who took .1 s is good for a day, or for no time
+# A page that took .1 s to draw is good for a day, or for no time.
+@pytest.mark.parametrize(("share", "is_new"), [(1e-6, False), (1e6, True)])
 def test_a_page_is_drawn_no_more_often_than_its_share(lab, going_on, let, monkeypatch, share, is_new):
     monkeypatch.setattr("graph.server.SHARE", share)
     pages = Pages(lab.store)

@@ -112,13 +112,13 @@ def strange(path, kind):
 def test_what_is_no_file_is_not_there(forge, kind):
     objects = forge.store.objects
     strange(objects.root / "cas" / NAME[:2] / NAME, kind)
-    began = time.process_time()
+    began = time.monotonic()
     assert not forge.store.blobs.has(NAME) and not objects.exists(f"cas/{NAME[:2]}/{NAME}")
     with pytest.raises(Missing):
         forge.store.blobs.get(NAME, len(TEXT))
     with pytest.raises(FileNotFoundError):
         objects.read(f"cas/{NAME[:2]}/{NAME}")
-    assert time.process_time() - began < 1
+    assert time.monotonic() - began < 1
     if kind != "folder":
         objects.write(f"cas/{NAME[:2]}/{NAME}", TEXT)  # it is replaced, not followed
         assert Blobs(objects).get(NAME, len(TEXT)) == TEXT
