@@ -159,8 +159,9 @@ def going_on(lab, let):
     """A run whose steps wait for `let`."""
     (lab.folder / "slow.py").write_text(KINDS)
     process = lab.start("run", lab.write(SLOW, "slow.toml"))
-    wait_for(lambda: lab.store.objects.list("runs"))
-    yield Runs(lab.store).find(None, None)
+    runs = Runs(lab.store)
+    wait_for(lambda: any(runs.ids()))  # its folder is there a moment before what it was asked for
+    yield runs.find(None, None)
     let(4)
     process.communicate(timeout=60)
 
