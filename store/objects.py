@@ -167,7 +167,7 @@ class LocalObjects(Objects):
             if error.errno not in FORBIDDEN:
                 raise
             return self._replace(name)  # somebody else's file, in a folder that may be ours to write
-        return True
+        return self.exists(name)  # a deletion may have moved it away after it was found and before it was touched
 
     def delete(self, name: str, before: float | None = None) -> bool:
         path = self._prefix + name

@@ -208,3 +208,20 @@ def test_a_touch_beside_a_deletion_is_never_lost(tmp_path):
         is_there = objects.touch("cas/ab/x")
         thread.join()
         assert objects.exists("cas/ab/x") >= is_there
+
+
+def test_a_touch_that_meets_the_file_when_a_deletion_has_moved_it_away_finds_nothing(tmp_path, monkeypatch):
+    objects = LocalObjects(tmp_path)
+    objects.write("cas/ab/x", b"")
+    os.utime(tmp_path / "cas/ab/x", (1, 1))
+    utime = os.utime
+
+    def found_and_then_touched(path):
+        """The system's call, which looks up the file first: what happens in between, happens here."""
+        file = os.open(path, os.O_RDONLY)
+        assert objects.delete("cas/ab/x", before=1e6)
+        utime(file)
+        os.close(file)
+
+    monkeypatch.setattr(os, "utime", found_and_then_touched)
+    assert not objects.touch("cas/ab/x")
