@@ -43,14 +43,33 @@ def main(tasks: int, messages: int, where: str) -> None:
                 task = msgspec.msgpack.decode(data, type=Task)
                 for outcome in execute(task, lambda *told: tell(Told(*told)), capture, lambda: tell(Began()), where):
                     tell(Ended(outcome))
+                    if outcome.error and _has_lost_gpu():
+                        return  # what is left of the task goes to another child
                 _free_memory()
+
+
+def _has_lost_gpu() -> bool:
+    """Tell whether an error on a GPU has ended all use of it by this process, as a failed assertion there does."""
+    cuda = _cuda()
+    try:
+        if cuda is not None:
+            cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def _free_memory() -> None:
     """Give back what torch keeps of a GPU for later: the next task there may be another child's."""
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is not None and cuda.is_initialized():
+    cuda = _cuda()
+    if cuda is not None:
         cuda.empty_cache()
+
+
+def _cuda() -> Any:
+    """Return `torch.cuda` where a body has used it, else None."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_text
 from nodes.questions.question import Question, QuestionPool, pool_rows
 from nodes.rewards.reward import ACCURACY, Rewards, needs_of
 from nodes.update.companions import Companions
-from nodes.update.estimate import estimate, load_of, show
+from nodes.update.estimate import Held, estimate, load_of, show
 from nodes.update.launch import Processes, check_shared, is_launcher, launch
 from nodes.update.launched import main as launched
 from nodes.update.lengths import Lengths, context_of, too_long
@@ -30,7 +30,7 @@ from nodes.update.options import Options, check_ours, options_of, share
 from nodes.update.reference import check_reference, given_reference, hold_on_to
 from nodes.update.rows import late_dataset
 from nodes.update.scoring import Scoring
-from nodes.update.trainer import Run, common_settings, opened, run_trainer, trainer_room, unchanged
+from nodes.update.trainer import Run, common_settings, on_one_gpu, opened, run_trainer, trainer_room, unchanged
 from nodes.update.update import Trainer, Update
 
 KIND = "update.grpo"
@@ -99,15 +99,16 @@ def grpo(
     with trainer_room(seed) as folder:
         model, processor = trained_model(policy, params)
         pictures = Pictures(questions, params.rollout.pixels)
-        lengths = Lengths(processor, pictures, params.rollout).of_prompts(rows)
-        room = context_of(model) - params.rollout.max_tokens
-        kept = [row for row, length in zip(rows, lengths, strict=True) if length <= room]
+        lengths = Lengths(processor, pictures, params.rollout)
+        each, room = lengths.of_prompts(rows), context_of(model) - params.rollout.max_tokens
+        kept = [row for row, n_tokens in zip(rows, each, strict=True) if n_tokens <= room]
         note = too_long(len(rows) - len(kept), room + params.rollout.max_tokens)
         if not kept:
             return unchanged(KIND, policy, trainer, params.carry, note)
         made = _trainer(policy, model, processor, kept, pictures, reference, params, folder, seed)
         _check_enough(made, len(kept), params)
-        _tell(made, params, len(kept), max(length for length in lengths if length <= room), progress)
+        longest = max(n_tokens for n_tokens in each if n_tokens <= room)
+        _tell(made, params, len(kept), longest, lengths.of_pictures(kept), progress)
         go_on(made, trainer, params.schedule_steps)
         log = run_trainer(made, Run(KIND, params.steps, ("reward", "loss"), progress, scratch), note)
         return Update(trained(policy, model, processor, kept), log, left_by(made, trainer, params.carry))
@@ -128,7 +129,7 @@ def _trainer(
     from trl import GRPOConfig, GRPOTrainer
 
     take_blanks(processor)
-    config = GRPOConfig(**_settings(params, folder, seed), **options_of(GRPOConfig, params.trl))
+    config = on_one_gpu(GRPOConfig(**_settings(params, folder, seed), **options_of(GRPOConfig, params.trl)))
     companions = (
         Companions(rows, pictures, params.rollout.template, max(1, params.group // 2), seed)
         if needs_of(params.rewards)
@@ -169,16 +170,19 @@ def _settings(params: Grpo, folder: str, seed: int) -> dict[str, Any]:
         "temperature": params.rollout.temperature,
         "top_p": params.rollout.top_p,
         "log_multimodal": False,  # would hold on to the pictures of a step
+        # A policy that has diverged is found by its loss: to draw from NaN ends all use of a GPU by the process.
+        "generation_kwargs": {"remove_invalid_values": True},
     }
 
 
-def _tell(made: Any, params: Grpo, n_questions: int, longest: int, progress: Progress | None) -> None:
+def _tell(made: Any, params: Grpo, n_questions: int, longest: int, of_pictures: int, progress: Progress | None) -> None:
     """Print what the update will take."""
     each = longest + params.rollout.max_tokens
     rollouts = params.prompts * (params.group + (max(1, params.group // 2) if needs_of(params.rewards) else 0))
-    at_once = made.args.per_device_train_batch_size * each
+    at_once = made.args.per_device_train_batch_size
+    held = Held(at_once * each, at_once * of_pictures, at_once * (params.rollout.max_tokens + 1))
     load = load_of(made.model, made.args, made.ref_model)
-    show(estimate(load, n_questions, params.steps, rollouts * each, at_once, params.carry), progress)
+    show(estimate(load, n_questions, params.steps, rollouts * each, held, params.carry), progress)
 
 
 def take_blanks(processor: Any) -> None:

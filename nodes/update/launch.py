@@ -33,6 +33,7 @@ from store.open import open_store
 
 if TYPE_CHECKING:
     from graph.node import Progress
+    from nodes.update.model import Settings
 
 Processes: TypeAlias = Annotated[
     int, Meta(ge=1, le=64, description="that share each step's batch, one a GPU", extra={"unit": "processes"})
@@ -81,6 +82,15 @@ def check_shared(rows: int, processes: int, name: str) -> None:
         raise ValueError(f"processes = {processes}: need a divisor of {name} = {rows}")
 
 
+def check_gpus(processes: int, device: str) -> None:
+    """Raise ValueError if this machine has GPUs to be used, and fewer than processes."""
+    import torch
+
+    n = torch.cuda.device_count() if device != "cpu" else 0
+    if 0 < n < processes:
+        raise ValueError(f"processes = {processes}: this machine has {n} GPUs, expected one for each")
+
+
 def is_launcher(processes: int) -> bool:
     """Tell whether this process is to launch others: they come here too, to do the work."""
     return processes > 1 and LAUNCHED not in os.environ
@@ -88,7 +98,7 @@ def is_launcher(processes: int) -> bool:
 
 def launch(
     function: Callable[..., Update],
-    params: Struct,
+    params: Settings,
     seed: int,
     progress: Progress | None = None,
     *,
@@ -100,8 +110,10 @@ def launch(
     Args:
         inputs: its artifacts, by the names of its arguments.
     Raises:
-        ValueError: a process failed: what it said, or the last lines of the launcher.
+        ValueError: there are fewer GPUs than processes; or a process failed: what it said, or the last lines of the
+            launcher.
     """
+    check_gpus(processes, params.rollout.device)
     job = Job(
         _target(function),
         _target(type(params)),

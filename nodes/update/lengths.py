@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from nodes.policy.rollout import Pictures, Rollout, prompt_messages, prompt_text
 
 if TYPE_CHECKING:
@@ -35,9 +37,16 @@ class Lengths:
         """Return the tokens of the words of each question, as the template puts it."""
         return self.of_texts([prompt_text(row, self._rollout.template) for row in rows])
 
+    def of_pictures(self, rows: Sequence[Question]) -> int:
+        """Return the most tokens that the pictures of one of these questions take, with their marks."""
+        some = list({self._sizes(row): row for row in rows}.values())
+        words = self.of_words(some)
+        bare = (self.beside(replace(row, frames=()), n) for row, n in zip(some, words, strict=True))
+        return max((self.beside(row, n) - n_bare for row, n, n_bare in zip(some, words, bare, strict=True)), default=0)
+
     def beside(self, row: Question, n_words: int) -> int:
         """Return the tokens of a prompt that are no words of the question."""
-        key = tuple(sorted(self._pictures.sizes(row)))
+        key = self._sizes(row)
         if key not in self._beside:
             images = self._pictures.of(row)
             text = self._processor.apply_chat_template(
@@ -46,6 +55,9 @@ class Lengths:
             ids = self._processor(text=[text], images=[images] if images else None)["input_ids"][0]
             self._beside[key] = len(ids) - n_words
         return self._beside[key]
+
+    def _sizes(self, row: Question) -> tuple[tuple[int, int], ...]:
+        return tuple(sorted(self._pictures.sizes(row)))
 
 
 def context_of(model: Any) -> int:

@@ -23,7 +23,7 @@ from nodes.policy.rollout import Pictures, Rollout, check_frames, prompt_text
 from nodes.questions.question import Question, QuestionPool, pool_rows
 from nodes.update.answer_labels import AnswerLabels, marks_answers
 from nodes.update.conversations import Talk, conversations
-from nodes.update.estimate import estimate, load_of, show
+from nodes.update.estimate import Held, estimate, load_of, show
 from nodes.update.launch import Processes, check_shared, is_launcher, launch
 from nodes.update.launched import main as launched
 from nodes.update.lengths import Lengths, context_of, too_long
@@ -31,7 +31,7 @@ from nodes.update.model import trained, trained_model
 from nodes.update.optimiser import Carry, Schedule, ScheduleSteps, check_carry, go_on, left_by
 from nodes.update.options import Options, check_ours, options_of, share
 from nodes.update.rows import late_dataset
-from nodes.update.trainer import Run, common_settings, opened, run_trainer, trainer_room, unchanged
+from nodes.update.trainer import Run, common_settings, on_one_gpu, opened, run_trainer, trainer_room, unchanged
 from nodes.update.update import Trainer, Update
 
 KIND = "update.sft"
@@ -102,7 +102,7 @@ def sft(
         if not talks:
             return unchanged(KIND, policy, trainer, params.carry, note)
         made = _trainer(model, processor, talks, pictures, params, folder, seed)
-        _tell(made, params, talks, progress)
+        _tell(made, params, talks, lengths.of_pictures([talk.rows[0] for talk in talks]), progress)
         go_on(made, trainer, params.schedule_steps)
         log = run_trainer(made, Run(KIND, params.steps, ("loss", "mean_token_accuracy"), progress, scratch), note)
         asked = [row for talk in talks for row in talk.rows]
@@ -125,7 +125,7 @@ def _trainer(
     }
     return SFTTrainer(
         model=model,
-        args=SFTConfig(**settings, **options_of(SFTConfig, params.trl)),
+        args=on_one_gpu(SFTConfig(**settings, **options_of(SFTConfig, params.trl))),
         processing_class=processor,
         data_collator=AnswerLabels(processor) if quick else None,
         train_dataset=late_dataset(
@@ -158,10 +158,11 @@ def _note(rows: Sequence[Question], n_dropped: int, context: int, rollout: Rollo
     return "; ".join(filter(None, [too_long(n_dropped, context), told]))
 
 
-def _tell(made: Any, params: Sft, talks: Sequence[Talk], progress: Progress | None) -> None:
+def _tell(made: Any, params: Sft, talks: Sequence[Talk], of_pictures: int, progress: Progress | None) -> None:
     """Print what the update will take."""
     longest = max(talk.n_tokens for talk in talks)
-    at_once = made.args.per_device_train_batch_size * longest
+    at_once = made.args.per_device_train_batch_size
+    held = Held(at_once * longest, at_once * of_pictures, at_once * longest)
     n_questions = sum(len(talk.rows) for talk in talks)
     load = load_of(made.model, made.args)
-    show(estimate(load, n_questions, params.steps, params.batch * longest, at_once, params.carry), progress)
+    show(estimate(load, n_questions, params.steps, params.batch * longest, held, params.carry), progress)

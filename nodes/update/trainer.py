@@ -79,6 +79,15 @@ def common_settings(folder: str, seed: int, params: Settings) -> dict[str, Any]:
     }
 
 
+def on_one_gpu(config: Any) -> Any:
+    """Return a config of TRL whose process has one GPU, or none: it would take all that the process sees for its own.
+
+    TRL then refuses to train; several GPUs are several processes (`nodes.update.launch`).
+    """
+    config._n_gpu = min(config.n_gpu, 1)
+    return config
+
+
 def opened(questions: QuestionPool) -> QuestionPool:
     """Return a pool whose scenes are opened once, and not for its rows and again for its pictures."""
     return Collection(Questions, {key: questions[key] for key in questions})
@@ -119,12 +128,7 @@ def run_trainer(trainer: Any, run: Run, note: str = "") -> Log:
     before = checkpoints.latest()
     if before is not None:
         _count_on(trainer, before)
-    try:
-        trainer.train(resume_from_checkpoint=before)
-    except RuntimeError as error:
-        if "probability tensor contains" in str(error):  # torch, where rollouts are drawn
-            raise diverged(run.kind, "a probability is not finite", trainer.state.global_step + 1) from error
-        raise
+    trainer.train(resume_from_checkpoint=before)
     if trainer.state.global_step < run.steps:
         raise ValueError(f"{run.kind}: ended after {trainer.state.global_step} of {run.steps} steps")
     _check_weights(trainer, run.kind)

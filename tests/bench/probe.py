@@ -60,6 +60,7 @@ def generate(answerer: ModelAnswerer, rows: Sequence[Question], pool: QuestionPo
             answerer.processor.apply_chat_template(one, add_generation_prompt=True, tokenize=False) for one in messages
         ]
         inputs = answerer.processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt")
+        inputs = inputs.to(answerer.model.device)
         more: dict[str, Any] = {} if repeat else {"num_return_sequences": SAMPLES}
         with torch.no_grad():
             answerer.model.generate(**inputs, do_sample=True, top_k=0, max_new_tokens=tokens, **more)

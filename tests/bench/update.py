@@ -10,6 +10,7 @@ them and without imports: opening, setting up, the first step, storing.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -17,11 +18,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-RUN = "from tests.bench.update import {side}; {side}({kind!r}, {store!r}, {policy!r}, {questions!r}, {steps})"
-GRPO = {"prompts": 32, "group": 4}
-SFT = {"batch": 16, "turns": 8}
+RUN = "from tests.bench.update import {side}; {side}({kind!r}, {store!r}, {policy!r}, {questions!r}, {steps}, {how!r})"
+
+
+class How(NamedTuple):
+    """What is measured: the sizes of a step, how questions are put, and an adapter's rank (0: all weights)."""
+
+    grpo: dict[str, int]
+    sft: dict[str, int]
+    rollout: dict[str, Any]
+    rank: int = 0
+
+
+TINY = How({"prompts": 32, "group": 4}, {"batch": 16, "turns": 8}, {})
 
 
 def main() -> None:
@@ -38,10 +50,15 @@ def main() -> None:
             told: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
             for _ in range(given.turns):
                 for side in told:
-                    told[side].append(run(RUN.format(side=side, kind=kind, store=folder, steps=given.steps, **where)))
-            for name in told["ours"][0]:
-                ours, bare = (statistics.median(one[name] for one in told[side]) for side in ("ours", "bare"))
-                print(f"{kind:5} {name:13} ours {ours:9.3f}  bare {bare:9.3f}  ratio {ours / bare:.3f}")
+                    told[side].append(run(side, kind, folder, given.steps, TINY, where))
+            show(kind, told)
+
+
+def show(kind: str, told: dict[str, list[dict[str, float]]]) -> None:
+    """Print the medians of both sides, side by side."""
+    for name in told["ours"][0]:
+        ours, bare = (statistics.median(one[name] for one in told[side]) for side in ("ours", "bare"))
+        print(f"{kind:5} {name:13} ours {ours:9.3f}  bare {bare:9.3f}  ratio {ours / bare:.3f}", flush=True)
 
 
 def make(folder: str, rooms: int, pictures: int = 16, per_frame: int = 8) -> dict[str, str]:
@@ -65,15 +82,21 @@ def make(folder: str, rooms: int, pictures: int = 16, per_frame: int = 8) -> dic
     return {"policy": store.put(policy), "questions": store.put(Collection(Questions, asked))}
 
 
-def run(program: str) -> dict[str, float]:
+def run(side: str, kind: str, folder: str, steps: int, how: How, where: dict[str, str]) -> dict[str, float]:
+    """Return what one side told, in a process of its own."""
+    program = RUN.format(side=side, kind=kind, store=folder, steps=steps, how=tuple(how), **where)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
-def ours(kind: str, folder: str, policy: str, questions: str, steps: int) -> None:
+def ours(kind: str, folder: str, policy: str, questions: str, steps: int, given: tuple[Any, ...]) -> None:
+    from nodes.policy.lora import Lora
     from nodes.policy.policy import Policy
+    from nodes.policy.rollout import Rollout
     from nodes.questions.question import Questions
     from nodes.update.grpo import Grpo, grpo
     from nodes.update.sft import Sft, sft
@@ -82,22 +105,25 @@ def ours(kind: str, folder: str, policy: str, questions: str, steps: int) -> Non
     from store.open import open_store
 
     warm()
-    began, clock = time.process_time(), Clock()
+    how = How(*given)
+    clock = Clock(how)
     store = open_store(folder)
-    given = store.open(policy, Policy), store.open(questions, Collection[Questions])
-    progress: Any = lambda done, total, **_: clock.tick()  # noqa: E731
+    asked = store.open(policy, Policy), store.open(questions, Collection[Questions])
+    more: dict[str, Any] = {"rollout": Rollout(**how.rollout), "lora": Lora(rank=how.rank) if how.rank else None}
+    progress: Any = lambda done, total, **_: clock.tick() if done else None  # noqa: E731 (0: what it will take)
     if kind == "sft":
-        update: Update = sft(*given, params=Sft(steps=steps, **SFT), seed=1, progress=progress)
+        update: Update = sft(*asked, params=Sft(steps=steps, **how.sft, **more), seed=1, progress=progress)
     else:
-        update = grpo(*given, params=Grpo(steps=steps, **GRPO), seed=1, progress=progress)
+        update = grpo(*asked, params=Grpo(steps=steps, **how.grpo, **more), seed=1, progress=progress)
     store.put(update)
-    tell(time.process_time() - began, clock)
+    clock.tell()
 
 
-def bare(kind: str, folder: str, policy: str, questions: str, steps: int) -> None:
+def bare(kind: str, folder: str, policy: str, questions: str, steps: int, given: tuple[Any, ...]) -> None:
     """Train as TRL's documentation does, with rows that hold their pictures."""
     from nodes.policy.policy import Policy
-    from nodes.policy.rollout import Pictures, prompt_text
+    from nodes.policy.processors import open_processor
+    from nodes.policy.rollout import Pictures, Rollout, prompt_text
     from nodes.questions.question import Questions, pool_rows
     from nodes.rewards.accuracy import accuracy_of
     from store.collection import Collection
@@ -108,40 +134,46 @@ def bare(kind: str, folder: str, policy: str, questions: str, steps: int) -> Non
     model_folder = tempfile.mkdtemp()
     _write_folder(store.open(policy, Policy), model_folder)
     warm()
-    began, clock = time.process_time(), Clock()
+    how = How(*given)
+    clock, rollout = Clock(how), Rollout(**how.rollout)
     rows, pictures = pool_rows(pool), Pictures(pool)
     from datasets import Dataset
-    from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
+    from peft import LoraConfig
+    from transformers import AutoModelForImageTextToText, TrainerCallback
     from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
     class Tick(TrainerCallback):
         def on_log(self, *_: Any, **__: Any) -> None:
             clock.tick()
 
-    model = AutoModelForImageTextToText.from_pretrained(model_folder)
-    processor = AutoProcessor.from_pretrained(model_folder)
+    dtype = rollout.dtype if how.rank else "float32"
+    model = AutoModelForImageTextToText.from_pretrained(model_folder, dtype=dtype)
+    processor = open_processor(Path(model_folder), model.config.model_type)  # theirs wants a video part
     common = {
-        "output_dir": tempfile.mkdtemp(), "max_steps": steps, "use_cpu": True, "bf16": False, "report_to": [],
+        "output_dir": tempfile.mkdtemp(), "max_steps": steps, "use_cpu": rollout.device == "cpu",
+        "bf16": rollout.dtype == "bfloat16", "report_to": [],
         "gradient_checkpointing": False, "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True,
         "remove_unused_columns": False, "seed": 1,
     }  # fmt: skip
+    adapter = LoraConfig(r=how.rank, lora_alpha=16, target_modules="all-linear") if how.rank else None
+    more: dict[str, Any] = {"peft_config": adapter} if adapter else {}
     if kind == "sft":
         from nodes.update.conversations import conversations
         from nodes.update.lengths import Lengths
-        from nodes.update.sft import Rollout, conversation_row
+        from nodes.update.sft import conversation_row
 
-        lengths = Lengths(processor, pictures, Rollout())
-        talks, _ = conversations(rows, [row.answer for row in rows], SFT["turns"], 1, lengths, 2048)
-        data = Dataset.from_list([conversation_row(talk.rows, pictures, Rollout()) for talk in talks])
+        lengths = Lengths(processor, pictures, rollout)
+        talks, _ = conversations(rows, [row.answer for row in rows], how.sft["turns"], 1, lengths, 2048)
+        data = Dataset.from_list([conversation_row(talk.rows, pictures, rollout) for talk in talks])
         config = SFTConfig(
             **common,
-            per_device_train_batch_size=SFT["batch"],
+            per_device_train_batch_size=how.sft["batch"],
             learning_rate=3e-3,
             assistant_only_loss=True,
             max_length=None,
         )
         trainer: Any = SFTTrainer(
-            model, args=config, train_dataset=data, processing_class=processor, callbacks=[Tick()]
+            model, args=config, train_dataset=data, processing_class=processor, callbacks=[Tick()], **more
         )
     else:
         data = Dataset.from_list(
@@ -159,15 +191,15 @@ def bare(kind: str, folder: str, policy: str, questions: str, steps: int) -> Non
             return [accuracy_of(said[0]["content"], rows[i]) for said, i in zip(completions, place)]
 
         config = GRPOConfig(
-            **common, per_device_train_batch_size=GRPO["prompts"] * GRPO["group"], num_generations=GRPO["group"],
-            max_completion_length=1, learning_rate=3e-4,
+            **common, per_device_train_batch_size=how.grpo["prompts"] * how.grpo["group"],
+            num_generations=how.grpo["group"], max_completion_length=rollout.max_tokens, learning_rate=3e-4,
         )  # fmt: skip
         trainer = GRPOTrainer(
-            model, accuracy, args=config, train_dataset=data, processing_class=processor, callbacks=[Tick()]
+            model, accuracy, args=config, train_dataset=data, processing_class=processor, callbacks=[Tick()], **more
         )
     trainer.train()
-    model.save_pretrained(tempfile.mkdtemp())
-    tell(time.process_time() - began, clock)
+    trainer.model.save_pretrained(tempfile.mkdtemp())
+    clock.tell()
 
 
 def _write_folder(policy: Any, folder: str) -> None:
@@ -184,20 +216,31 @@ def warm() -> None:
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.ticks: list[float] = []
+    """CPU seconds and memory of the process; on a GPU seconds by the wall, and the GPU's memory."""
+
+    def __init__(self, how: How) -> None:
+        self._is_gpu = how.rollout.get("device") == "cuda"
+        self._now = time.perf_counter if self._is_gpu else time.process_time
+        self._began, self._ticks = self._now(), list[float]()
 
     def tick(self) -> None:
-        self.ticks.append(time.process_time())
+        self._ticks.append(self._now())
 
+    def tell(self) -> None:
+        """Print the median of the steps, what surrounds them, and the peak of memory."""
+        ticks, whole_s = self._ticks, self._now() - self._began
+        steps = [after - before for before, after in itertools.pairwise(ticks)]
+        around = whole_s - (ticks[-1] - ticks[0])
+        print(json.dumps({"step_s": statistics.median(steps[1:]), "around_s": around, "peak_mib": self._peak_mib()}))
 
-def tell(whole_s: float, clock: Clock) -> None:
-    import resource
+    def _peak_mib(self) -> float:
+        if self._is_gpu:
+            import torch
 
-    steps = [after - before for before, after in zip(clock.ticks, clock.ticks[1:])]
-    around = whole_s - (clock.ticks[-1] - clock.ticks[0])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"step_cpu_s": statistics.median(steps[1:]), "around_cpu_s": around, "peak_mib": peak}))
+            return torch.cuda.max_memory_allocated() / (1 << 20)
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

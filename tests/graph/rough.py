@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from msgspec import Struct
@@ -34,6 +35,18 @@ class Word(Artifact):
     @classmethod
     def open(cls, r: Reader) -> Word:
         return cls(r.attrs["text"])
+
+
+class Broken:
+    """A GPU as torch has it after a failed assertion."""
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def synchronize(self) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    empty_cache = synchronize
 
 
 class Act(Struct, frozen=True):
@@ -130,6 +143,12 @@ def _fail(params: Act) -> None:
             raise MemoryError
         case "eat on a GPU":
             raise type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")
+        case "break the GPU at first":  # a failed assertion there: nothing on it works any more in this process
+            if not Path(params.file).exists():
+                _tell(params)
+                sys.modules["torch"] = SimpleNamespace(cuda=Broken())  # type: ignore[assignment]
+            if isinstance(getattr(sys.modules.get("torch"), "cuda", None), Broken):
+                Broken().synchronize()
         case "eat all":
             held = [bytearray(1 << 20) for _ in range(1 << 20)]
             print(len(held))

@@ -259,6 +259,14 @@ def test_call_that_kills_its_child_fails_alone(lab, slots):
     assert [outcome.key for outcome in outcomes] == [call.key for call in calls]
 
 
+def test_call_that_breaks_the_gpu_fails_alone(lab, slots):
+    task = make_task(lab, "break the GPU at first")
+    calls = [Call(f"e{n}", digest(f"{n}".encode()), None, {}) for n in range(3)]
+    outcomes = slots.run(msgspec.structs.replace(task, calls=calls), lambda label, numbers: None)
+    assert [outcome.error for outcome in outcomes] == ["RuntimeError: CUDA error: device-side assert triggered", "", ""]
+    assert [outcome.key for outcome in outcomes] == [call.key for call in calls]
+
+
 def test_few_of_many_reports_travel(lab, slots):
     reports = []
     run(slots, make_task(lab, "tell"), lambda label, numbers: reports.append((label, numbers)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from nodes.policy.rollout import Rollout
 from nodes.policy.tensors import torch_tensor
 from nodes.questions.question import QuestionPool, Questions, pool_rows
 from nodes.questions.vocabulary import words
+from nodes.update.estimate import load_of
 from nodes.update.grpo import Grpo, grpo
 from nodes.update.sft import Sft, sft
 from store.collection import Collection
@@ -110,6 +112,13 @@ def test_it_is_asked_with_several_pictures(family: str, policy: Policy) -> None:
     with torch.no_grad():
         changed = model(**other).logits[0, -1] - model(**inputs).logits[0, -1]
     assert changed.abs().max() > 1e-6
+
+
+def test_an_estimate_knows_the_patches_of_a_picture(family: str, policy: Policy) -> None:
+    model, _ = load_model(policy)
+    load = load_of(model, SimpleNamespace(bf16=False, gradient_checkpointing=False))
+    assert load.patches * TOKENS[family] == (64 // 8) ** 2
+    assert (load.vision_layers, load.vision_hidden) == (1, 32)
 
 
 def test_a_frame_of_any_size_becomes_one_of_the_policys(family: str, policy: Policy) -> None:

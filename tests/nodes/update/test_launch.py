@@ -13,6 +13,7 @@ import pytest
 
 from graph.node import Named
 from nodes.policy.policy import Policy
+from nodes.policy.rollout import Rollout
 from nodes.update.grpo import Grpo, grpo
 from nodes.update.launch import _write_code
 from nodes.update.sft import Sft, sft
@@ -82,6 +83,15 @@ def test_when_one_process_dies_all_end(small_pools: SmallPools, warmed: Policy) 
         grpo(warmed, small_pools.train, params=params, seed=5)
     left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert not [line for line in left.splitlines() if "nodes.update.launched" in line and "dataflow-" in line]
+
+
+def test_fewer_gpus_than_processes_are_said(
+    small_pools: SmallPools, warmed: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    params = msgspec.structs.replace(GRPO, processes=4, rollout=Rollout(device="auto"))
+    with pytest.raises(ValueError, match="processes = 4: this machine has 3 GPUs, expected one for each"):
+        grpo(warmed, small_pools.train, params=params, seed=5)
 
 
 def test_what_cannot_be_shared_is_refused(small_pools: SmallPools, start: Policy, small_policy: Policy) -> None:

@@ -35,6 +35,8 @@ def test_prompts_and_conversations_are_as_long_as_the_processor_makes_them(
     assert lengths.of_prompts(rows) == [
         _tokens(processor, prompt_messages(row, pictures.of(row)), True) for row in rows
     ]
+    # A picture is 16 tokens between two marks or three.
+    assert 3 * 18 <= lengths.of_pictures(rows) <= 3 * 19 and lengths.of_pictures(rows[1:2]) == 0
     talks, dropped = conversations(rows, [row.answer for row in rows], 3, 1, lengths, 999)
     assert dropped == 0
     for talk in talks:

@@ -89,5 +89,5 @@ def test_a_divergence_fails_the_update(small_pools: SmallPools, small_policy: Po
     with pytest.raises(ValueError, match=r"update.sft: weight .* is not finite at step 1; the policy before it stays"):
         sft(small_policy, small_pools.train, params=Sft(steps=1, batch=2, learning_rate=1e300), seed=1)
     wild = Grpo(steps=3, prompts=4, group=3, learning_rate=1e30, schedule="constant", rewards=WORDY)
-    with pytest.raises(ValueError, match=r"update.grpo: a probability is not finite at step 2; the policy before it"):
+    with pytest.raises(ValueError, match=r"update.grpo: (loss|grad_norm) is nan at step 2; the policy before it"):
         grpo(small_policy, small_pools.train, params=wild, seed=1)
