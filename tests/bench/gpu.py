@@ -26,7 +26,7 @@ from nodes.questions.question import QuestionPool, pool_rows
 from nodes.questions.vocabulary import words
 from store.open import Store, open_store
 from tests.bench.probe import SAMPLES, generate, made_pool
-from tests.bench.update import How, run, show
+from tests.bench.update import How, compare
 
 FAMILY = "qwen3_vl"
 TEXT = {
@@ -63,13 +63,7 @@ def main() -> None:
             {"device": given.device, "dtype": "bfloat16", "max_tokens": given.tokens},
             rank=64,
         )
-        where = {"policy": policy, "questions": str(pool.digest)}
-        for kind in ("sft", "grpo"):
-            told: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
-            for _ in range(given.turns):
-                for side in told:
-                    told[side].append(run(side, kind, name, given.steps, how, where))
-            show(kind, told)
+        compare(name, given.steps, given.turns, how, {"policy": policy, "questions": str(pool.digest)})
 
 
 def stored(store: Store, folder: Path, small: bool, device: str) -> str:

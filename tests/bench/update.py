@@ -45,20 +45,19 @@ def main() -> None:
     options.add_argument("--questions", type=int, default=8, help="a picture")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        where = make(folder, given.rooms, given.pictures, given.questions)
-        for kind in ("sft", "grpo"):
-            told: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
-            for _ in range(given.turns):
-                for side in told:
-                    told[side].append(run(side, kind, folder, given.steps, TINY, where))
-            show(kind, told)
+        compare(folder, given.steps, given.turns, TINY, make(folder, given.rooms, given.pictures, given.questions))
 
 
-def show(kind: str, told: dict[str, list[dict[str, float]]]) -> None:
-    """Print the medians of both sides, side by side."""
-    for name in told["ours"][0]:
-        ours, bare = (statistics.median(one[name] for one in told[side]) for side in ("ours", "bare"))
-        print(f"{kind:5} {name:13} ours {ours:9.3f}  bare {bare:9.3f}  ratio {ours / bare:.3f}", flush=True)
+def compare(folder: str, steps: int, turns: int, how: How, where: dict[str, str]) -> None:
+    """Have ours and bare TRL take turns; print the medians of both, side by side."""
+    for kind in ("sft", "grpo"):
+        told: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+        for _ in range(turns):
+            for side in told:
+                told[side].append(run(side, kind, folder, steps, how, where))
+        for name in told["ours"][0]:
+            ours, bare = (statistics.median(one[name] for one in told[side]) for side in ("ours", "bare"))
+            print(f"{kind:5} {name:13} ours {ours:9.3f}  bare {bare:9.3f}  ratio {ours / bare:.3f}", flush=True)
 
 
 def make(folder: str, rooms: int, pictures: int = 16, per_frame: int = 8) -> dict[str, str]:

@@ -251,19 +251,18 @@ def test_task_that_nobody_wants_any_more_is_stopped(lab, slots):
     assert not run(slots, make_task(lab, "say")).failure
 
 
-def test_call_that_kills_its_child_fails_alone(lab, slots):
-    task = make_task(lab, "die at first")
+@pytest.mark.parametrize(
+    ("do", "error"),
+    [
+        ("die at first", "worker lost: its process died of SIGKILL"),
+        ("break the GPU at first", "RuntimeError: CUDA error: device-side assert triggered"),
+    ],
+)
+def test_call_that_spoils_its_child_fails_alone(lab, slots, do, error):
+    task = make_task(lab, do)
     calls = [Call(f"e{n}", digest(f"{n}".encode()), None, {}) for n in range(3)]
     outcomes = slots.run(msgspec.structs.replace(task, calls=calls), lambda label, numbers: None)
-    assert [outcome.failure for outcome in outcomes] == ["worker lost", "", ""]
-    assert [outcome.key for outcome in outcomes] == [call.key for call in calls]
-
-
-def test_call_that_breaks_the_gpu_fails_alone(lab, slots):
-    task = make_task(lab, "break the GPU at first")
-    calls = [Call(f"e{n}", digest(f"{n}".encode()), None, {}) for n in range(3)]
-    outcomes = slots.run(msgspec.structs.replace(task, calls=calls), lambda label, numbers: None)
-    assert [outcome.error for outcome in outcomes] == ["RuntimeError: CUDA error: device-side assert triggered", "", ""]
+    assert [outcome.error for outcome in outcomes] == [error, "", ""]
     assert [outcome.key for outcome in outcomes] == [call.key for call in calls]
 
 
